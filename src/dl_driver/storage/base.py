@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every storage is a completion queue: submit many reads, take what finishes, in any order.
+
+A blocking read is a helper on top, not the primitive. io_uring, epoll over HTTP and a thread pool all fit.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from dl_driver.errors import StorageError
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Read(NamedTuple):
+    """One span of one object, and where its bytes shall land."""
+
+    key: str
+    """Relative to the storage's root, ``/`` between parts, never starting with one."""
+    offset: int
+    length: int
+    """Bytes wanted; fewer arrive only where the object ends."""
+    into: memoryview
+    """Writable, contiguous, at least ``length`` long; the caller leaves it alone until the read completes."""
+    tag: int
+    """Comes back with the completion; unique among the reads in flight."""
+    session: int = 0
+    """0: open, read, close. Otherwise the object stays open for the reads with this number until one is ``last``."""
+    last: bool = True
+    """The object may be closed after this read."""
+
+
+class Completion(NamedTuple):
+    """How one read ended; times are ``time.perf_counter_ns``."""
+
+    tag: int
+    length: int
+    """Bytes that arrived; 0 after an error."""
+    submitted_ns: int
+    first_byte_ns: int | None
+    """When the first byte was there, or None where the storage cannot tell."""
+    done_ns: int
+    error: StorageError | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """An object as listed."""
+
+    key: str
+    size: int
+    """Bytes."""
+
+
+class Piece(NamedTuple):
+    """Bytes at an offset of an object being written. Pieces come in ascending order and without gaps,
+    but for patches: pieces that lie within what was already written, at the end of the sequence."""
+
+    offset: int
+    data: Buffer
+
+
+class ReadQueue(Protocol):
+    """Reads in flight for one user; not shared between threads."""
+
+    def submit(self, reads: Sequence[Read]) -> None:
+        """Start these reads. Never more in flight than the queue's depth."""
+        ...
+
+    def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
+        """What has finished. Blocks until a read finishes, the watched descriptor is readable, or the time is over;
+        ``None`` waits without limit, 0 not at all. An error of one read is in its completion, not raised."""
+        ...
+
+    def close(self) -> None:
+        """Give back descriptors and memory; reads in flight are waited for or cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueReport:
+    """What a queue did, for the results."""
+
+    engine: str
+    """``io_uring``, ``threads``, ``null``, ``memory``."""
+    reads: int
+    fallbacks: int
+    """Reads that went through the page cache although direct I/O was asked for."""
+
+
+@runtime_checkable
+class Storage(Protocol):
+    """One URI scheme. Instances are cheap and can be pickled; they hold no descriptor until used."""
+
+    uri: str
+
+    def open_reader(self, depth: int, watch: int | None = None) -> ReadQueue:
+        """A queue for ``depth`` reads in flight, whose ``wait`` also returns when descriptor ``watch`` is readable."""
+        ...
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Raises StorageError where there is no such object."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Every object below ``prefix``, in no particular order, streamed."""
+        ...
+
+    def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
+        """Write a whole object or nothing; returns its size. ``durable``: on stable storage before this returns."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; those that do not exist are no error."""
+        ...
