@@ -6,9 +6,9 @@
 A blocking read is a helper on top, not the primitive. io_uring, epoll over HTTP and a thread pool all fit.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from dl_driver.errors import StorageError
 
@@ -28,9 +28,7 @@ class Read(NamedTuple):
     tag: int
     """Comes back with the completion; unique among the reads in flight."""
     session: int = 0
-    """0: open, read, close. Otherwise the object stays open for the reads with this number until one is ``last``."""
-    last: bool = True
-    """The object may be closed after this read."""
+    """0: open, read, close. Otherwise the object stays open for all reads with this number, until ``release``."""
 
 
 class Completion(NamedTuple):
@@ -75,6 +73,14 @@ class ReadQueue(Protocol):
         ``None`` waits without limit, 0 not at all. An error of one read is in its completion, not raised."""
         ...
 
+    def release(self, session: int) -> None:
+        """No further reads will come in this session: close its object once those in flight are done."""
+        ...
+
+    def report(self) -> "QueueReport":
+        """What was done so far."""
+        ...
+
     def close(self) -> None:
         """Give back descriptors and memory; reads in flight are waited for or cancelled."""
         ...
@@ -91,11 +97,28 @@ class QueueReport:
     """Reads that went through the page cache although direct I/O was asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """How a storage shall be used, beside its URI."""
+
+    engine: Literal["auto", "ring", "threads"] = "auto"
+    strict_direct: bool = False
+    """Reading through the page cache is an error where direct I/O was asked for."""
+    objects: "Callable[[str], tuple[int, Sequence[Piece]]] | None" = None
+    """For ``null://``: an object's size and all its bytes that are not zero; must be picklable."""
+    share: float = 1.0
+    """For ``null://``: this process's part of the programmed bandwidth."""
+
+
 @runtime_checkable
 class Storage(Protocol):
     """One URI scheme. Instances are cheap and can be pickled; they hold no descriptor until used."""
 
     uri: str
+    alignment: int
+    """Offsets, lengths and destination addresses of reads must be multiples of this; 1 where nothing is asked."""
+    in_process: bool
+    """True where the objects live in this process alone, so that no worker process can read them."""
 
     def open_reader(self, depth: int, watch: int | None = None) -> ReadQueue:
         """A queue for ``depth`` reads in flight, whose ``wait`` also returns when descriptor ``watch`` is readable."""

@@ -1,0 +1,268 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads of files through io_uring: opened, read and closed in the kernel, many with one system call.
+
+A read outside a session is a chain of three requests (open into a slot of the ring's own file table, read, close), so no
+descriptor of the process is used and no further call is made. A session opens its file once and keeps the slot.
+"""
+
+import os
+import struct
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+
+from dl_driver.errors import StorageError
+from dl_driver.storage.base import Completion, QueueReport, Read
+from dl_driver.storage.engines.files import OpenMode, read_error
+from dl_driver.storage.engines.uring import Ring
+from dl_driver.storage.syscalls import address_of
+
+_OP_POLL_ADD, _OP_OPENAT, _OP_CLOSE, _OP_READ = 6, 18, 19, 22
+_FIXED_FILE, _HARDLINK = 1 << 0, 1 << 3
+_POLL_IN = 1
+_PATH_MAX = 4096
+# What a completion is about: the upper bits of user_data; the lower ones hold the operation's or session's number.
+_READ, _OPEN, _CLOSE, _SESSION_OPEN, _WATCH = range(5)
+_KIND_SHIFT = 56
+_NUMBER_MASK = (1 << _KIND_SHIFT) - 1
+
+_SQE = struct.Struct("<BBHiQQIIQHHIQQ")
+_pack = _SQE.pack_into
+
+
+@dataclass(slots=True)
+class _Operation:
+    """A read in flight."""
+
+    read: Read
+    submitted_ns: int
+    open_error: int = 0
+
+
+@dataclass(slots=True)
+class _Session:
+    """A file that stays open."""
+
+    number: int
+    key: str
+    slot: int
+    open: bool = False
+    released: bool = False
+    error: int = 0
+    in_flight: int = 0
+    waiting: list[Read] = field(default_factory=list)
+
+
+class RingQueue:
+    """A ReadQueue over one io_uring and one folder; keys are paths relative to it."""
+
+    def __init__(self, root: int, root_name: str, depth: int, mode: OpenMode, watch: int | None = None) -> None:
+        """``root`` is an open directory's descriptor, which the queue then owns."""
+        self._root, self._root_name, self._mode = root, root_name, mode
+        # Reads wait for a slot until the close of an earlier one is confirmed: twice as many slots hide that.
+        slots = max(2 * depth, 8)
+        try:
+            self._ring = Ring(entries=max(4 * depth, 16), file_slots=slots)
+        except OSError:
+            os.close(root)
+            raise
+        self._sqes = self._ring.submission_entries
+        self._paths = memoryview(bytearray(_PATH_MAX * slots))
+        self._path_address = address_of(self._paths)
+        self._free_slots = deque(range(slots))
+        self._operations: dict[int, _Operation] = {}
+        self._sessions: dict[int, _Session] = {}
+        self._pending: deque[Read] = deque()
+        self._next_number = 0
+        self._failed: list[Completion] = []
+        self._watch, self._watching = watch, False
+        self._reads = self._fallbacks = 0
+
+    def submit(self, reads: Sequence[Read]) -> None:
+        """Queue the reads; the kernel gets them, all at once, at the next ``wait``."""
+        now = perf_counter_ns()
+        for read in reads:
+            if read.session:
+                self._submit_in_session(read, now)
+            elif self._free_slots:
+                self._submit_whole(read, now)
+            else:
+                self._pending.append(read)
+
+    def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
+        """See ReadQueue. Completions are stamped when they are taken from the ring."""
+        if self._watch is not None and not self._watching:
+            self._arm_watch(self._watch)
+        busy = bool(self._failed) or timeout_ns == 0
+        self._ring.enter(wait=not busy, timeout_ns=timeout_ns)
+        finished = self._reap()
+        if self._pending and self._free_slots:
+            now = perf_counter_ns()
+            while self._pending and self._free_slots:
+                self._submit_whole(self._pending.popleft(), now)
+            self._ring.enter(wait=False)
+        return finished
+
+    def release(self, session: int) -> None:
+        """See ReadQueue."""
+        held = self._sessions.get(session)
+        if held is not None:
+            held.released = True
+            self._close_if_idle(held)
+
+    def report(self) -> QueueReport:
+        """See ReadQueue."""
+        return QueueReport("io_uring", self._reads, self._fallbacks)
+
+    def close(self) -> None:
+        """See ReadQueue: waits for what is in flight, since the kernel writes into the callers' memory until then."""
+        self._watch = None
+        while self._operations:
+            self._ring.enter(wait=True)
+            self._reap()
+        self._ring.close()
+        os.close(self._root)
+
+    def _submit_whole(self, read: Read, now: int) -> None:
+        slot = self._free_slots.popleft()
+        number = self._track(read, now)
+        self._ring.reserve(3)
+        self._put_open(slot, read.key, (_OPEN << _KIND_SHIFT) | number, _HARDLINK)
+        self._put_read(read, slot, number, _FIXED_FILE | _HARDLINK)
+        self._put_close(slot)
+
+    def _submit_in_session(self, read: Read, now: int) -> None:
+        session = self._sessions.get(read.session)
+        if session is None:
+            if not self._free_slots:
+                raise StorageError(f"{read.key}: more files open at once than the queue's depth allows")
+            session = _Session(read.session, read.key, self._free_slots.popleft())
+            self._sessions[read.session] = session
+            self._ring.reserve(1)
+            self._put_open(session.slot, read.key, (_SESSION_OPEN << _KIND_SHIFT) | read.session, 0)
+        session.in_flight += 1
+        if session.open:
+            self._read_in_session(session, read, now)
+        else:
+            session.waiting.append(read)
+
+    def _read_in_session(self, session: _Session, read: Read, now: int) -> None:
+        if session.error:
+            session.in_flight -= 1
+            self._failed.append(
+                Completion(read.tag, 0, now, None, now, read_error(self._root_name, read.key, session.error))
+            )
+            return
+        number = self._track(read, now)
+        self._ring.reserve(1)
+        self._put_read(read, session.slot, number, _FIXED_FILE)
+
+    def _track(self, read: Read, now: int) -> int:
+        number = self._next_number = (self._next_number + 1) & _NUMBER_MASK
+        self._operations[number] = _Operation(read, now)
+        return number
+
+    def _put_open(self, slot: int, key: str, user_data: int, flags: int) -> None:
+        path = os.fsencode(key) + b"\0"
+        if len(path) > _PATH_MAX:
+            raise StorageError(f"{key}: the name is longer than {_PATH_MAX - 1} bytes")
+        start = slot * _PATH_MAX
+        self._paths[start : start + len(path)] = path
+        _pack(
+            self._sqes, self._ring.next_offset(), _OP_OPENAT, flags, 0, self._root,
+            0, self._path_address + start, 0, self._mode.flags, user_data, 0, 0, slot + 1, 0, 0,
+        )  # fmt: skip
+
+    def _put_read(self, read: Read, slot: int, number: int, flags: int) -> None:
+        _pack(
+            self._sqes, self._ring.next_offset(), _OP_READ, flags, 0, slot,
+            read.offset, address_of(read.into), read.length, 0, number, 0, 0, 0, 0, 0,
+        )  # fmt: skip
+
+    def _put_close(self, slot: int) -> None:
+        user_data = (_CLOSE << _KIND_SHIFT) | slot
+        _pack(
+            self._sqes,
+            self._ring.next_offset(),
+            _OP_CLOSE,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            user_data,
+            0,
+            0,
+            slot + 1,
+            0,
+            0,
+        )
+
+    def _arm_watch(self, descriptor: int) -> None:
+        self._ring.reserve(1)
+        user_data = _WATCH << _KIND_SHIFT
+        _pack(
+            self._sqes, self._ring.next_offset(), _OP_POLL_ADD, 0, 0, descriptor,
+            0, 0, 0, _POLL_IN, user_data, 0, 0, 0, 0, 0,
+        )  # fmt: skip
+        self._watching = True
+
+    def _reap(self) -> list[Completion]:
+        finished, self._failed = self._failed, []
+        now = perf_counter_ns()
+        for user_data, result in self._ring.completions():
+            kind, number = user_data >> _KIND_SHIFT, user_data & _NUMBER_MASK
+            if kind == _READ:
+                finished.append(self._finish(number, result, now))
+            elif kind == _CLOSE:
+                self._free_slots.append(number)
+            elif kind == _OPEN:
+                if result < 0:
+                    self._operations[number].open_error = -result
+            elif kind == _SESSION_OPEN:
+                self._session_opened(self._sessions[number], result, now)
+            else:
+                self._watching = False
+        if self._failed:
+            finished += self._failed
+            self._failed = []
+        return finished
+
+    def _finish(self, number: int, result: int, now: int) -> Completion:
+        operation = self._operations.pop(number)
+        read = operation.read
+        self._reads += 1
+        self._fallbacks += self._mode.fallback
+        if read.session:
+            session = self._sessions[read.session]
+            session.in_flight -= 1
+            self._close_if_idle(session)
+        failure = operation.open_error or (-result if result < 0 else 0)
+        if not failure:
+            return Completion(read.tag, result, operation.submitted_ns, None, now, None)
+        error = read_error(self._root_name, read.key, failure)
+        return Completion(read.tag, 0, operation.submitted_ns, None, now, error)
+
+    def _session_opened(self, session: _Session, result: int, now: int) -> None:
+        session.open = True
+        if result < 0:
+            session.error = -result
+        waiting, session.waiting = session.waiting, []
+        for read in waiting:
+            self._read_in_session(session, read, now)
+        self._close_if_idle(session)
+
+    def _close_if_idle(self, session: _Session) -> None:
+        if not (session.released and session.open) or session.in_flight:
+            return
+        del self._sessions[session.number]
+        if session.error:
+            self._free_slots.append(session.slot)
+        else:
+            self._ring.reserve(1)
+            self._put_close(session.slot)

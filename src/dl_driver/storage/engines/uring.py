@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One io_uring: its memory, its system calls. What the requests mean is the user's business.
+
+The kernel's interface is described in io_uring(7), io_uring_setup(2) and io_uring_enter(2).
+"""
+
+import ctypes
+import errno
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+
+from dl_driver.storage.syscalls import syscall
+
+_SETUP, _ENTER, _REGISTER = 425, 426, 427
+_SUBMISSION_RING, _COMPLETION_RING, _SUBMISSION_ENTRIES = 0, 0x8000000, 0x10000000
+_FEATURE_SINGLE_MMAP, _FEATURE_EXT_ARG = 1 << 0, 1 << 8
+_ENTER_GETEVENTS, _ENTER_EXT_ARG = 1, 8
+_REGISTER_FILES = 2
+_SQE_SIZE, _CQE_SIZE = 64, 16
+_U32 = 0xFFFFFFFF
+
+_unpack_completion = struct.Struct("<QiI").unpack_from
+
+
+class _Timeout(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_int64), ("nanoseconds", ctypes.c_int64))
+
+
+class _WaitArgument(ctypes.Structure):
+    _fields_ = (
+        ("sigmask", ctypes.c_uint64),
+        ("sigmask_size", ctypes.c_uint32),
+        ("pad", ctypes.c_uint32),
+        ("timeout", ctypes.c_uint64),
+    )
+
+
+class Ring:
+    """Raises OSError where the kernel has no io_uring, refuses it, or lacks what is needed (Linux 5.15)."""
+
+    def __init__(self, entries: int, file_slots: int) -> None:
+        parameters = (ctypes.c_uint32 * 30)()
+        self._descriptor = syscall(_SETUP, ctypes.c_uint(entries), ctypes.byref(parameters))
+        try:
+            self._map(parameters)
+            no_files = (ctypes.c_int32 * file_slots)(*([-1] * file_slots))
+            syscall(
+                _REGISTER, ctypes.c_uint(self._descriptor), ctypes.c_uint(_REGISTER_FILES),
+                ctypes.byref(no_files), ctypes.c_uint(file_slots),
+            )  # fmt: skip
+        except OSError:
+            os.close(self._descriptor)
+            raise
+        self._timeout = _Timeout()
+        self._argument = _WaitArgument(timeout=ctypes.addressof(self._timeout))
+
+    def _map(self, parameters: "ctypes.Array[ctypes.c_uint32]") -> None:
+        if not parameters[5] & _FEATURE_SINGLE_MMAP or not parameters[5] & _FEATURE_EXT_ARG:
+            raise OSError(38, "this kernel's io_uring is too old")
+        submission, completion = list(parameters[10:20]), list(parameters[20:30])
+        entries, completion_entries = parameters[0], parameters[1]
+        size = max(submission[6] + entries * 4, completion[5] + completion_entries * _CQE_SIZE)
+        flags, protection = mmap.MAP_SHARED | 0x8000, mmap.PROT_READ | mmap.PROT_WRITE  # 0x8000: MAP_POPULATE
+        rings = mmap.mmap(self._descriptor, size, flags, protection, offset=_SUBMISSION_RING)
+        requests = mmap.mmap(self._descriptor, entries * _SQE_SIZE, flags, protection, offset=_SUBMISSION_ENTRIES)
+        self.submission_entries = memoryview(requests)
+        self._bytes = memoryview(rings)
+        self._words = self._bytes[: size & ~3].cast("I")
+        self._sq_head, self._sq_tail = submission[0] // 4, submission[1] // 4
+        self._sq_mask, self._entries = self._words[submission[2] // 4], entries
+        array = submission[6] // 4
+        for index in range(entries):
+            self._words[array + index] = index
+        self._cq_head, self._cq_tail = completion[0] // 4, completion[1] // 4
+        self._cq_mask, self._cq_start = self._words[completion[2] // 4], completion[5]
+        self._tail = self._words[self._sq_tail]
+        self._unsubmitted = 0
+
+    def reserve(self, count: int) -> None:
+        """Make room for a chain of requests, which must not be cut by a system call in between."""
+        if self._unsubmitted + count > self._entries:
+            self.enter(wait=False)
+
+    def next_offset(self) -> int:
+        """Where in ``submission_entries`` the next request goes; it counts as written from now on."""
+        offset = (self._tail & self._sq_mask) * _SQE_SIZE
+        self._tail = (self._tail + 1) & _U32
+        self._unsubmitted += 1
+        return offset
+
+    def enter(self, *, wait: bool, timeout_ns: int | None = None) -> None:
+        """Hand over the requests written; with ``wait``, until a completion is there or the time is over."""
+        ready = self._words[self._cq_head] != self._words[self._cq_tail]
+        wait = wait and not ready
+        if ready and not self._unsubmitted:
+            return
+        self._words[self._sq_tail] = self._tail
+        flags = _ENTER_GETEVENTS
+        argument, size = None, 0
+        if wait and timeout_ns is not None:
+            self._timeout.seconds, self._timeout.nanoseconds = divmod(timeout_ns, 1_000_000_000)
+            flags |= _ENTER_EXT_ARG
+            argument, size = ctypes.byref(self._argument), ctypes.sizeof(self._argument)
+        try:
+            syscall(
+                _ENTER, ctypes.c_uint(self._descriptor), ctypes.c_uint(self._unsubmitted), ctypes.c_uint(int(wait)),
+                ctypes.c_uint(flags), argument, ctypes.c_size_t(size),
+            )  # fmt: skip
+        except OSError as error:
+            if error.errno not in (errno.ETIME, errno.EINTR):
+                raise
+        # After a time-out the kernel does not say how many it took, but its head does.
+        self._unsubmitted = (self._tail - self._words[self._sq_head]) & _U32
+
+    def completions(self) -> Iterator[tuple[int, int]]:
+        """(user_data, result) of each finished request; a negative result is an errno."""
+        head, mask, start, data = self._words[self._cq_head], self._cq_mask, self._cq_start, self._bytes
+        tail = self._words[self._cq_tail]
+        while head != tail:
+            user_data, result, _ = _unpack_completion(data, start + (head & mask) * _CQE_SIZE)
+            head = (head + 1) & _U32
+            self._words[self._cq_head] = head
+            yield user_data, result
+
+    def close(self) -> None:
+        """Give the ring back. No request may be in flight whose memory is going away."""
+        os.close(self._descriptor)

@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The few Linux system calls that Python's os module lacks, by number, through libc."""
+
+import ctypes
+import os
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+CACHESTAT = 451
+TMPFS_MAGIC = 0x01021994
+RAMFS_MAGIC = 0x858458F6
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """The call's result; raises OSError."""
+    result = int(_libc.syscall(ctypes.c_long(number), *arguments))
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result
+
+
+def address_of(buffer: memoryview) -> int:
+    """Where a writable buffer lies in memory."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+
+def file_system_type(path: str) -> int:
+    """The magic number of the file system that holds ``path``; raises OSError."""
+    result = (ctypes.c_long * 32)()
+    if _libc.statfs(os.fsencode(path), ctypes.byref(result)) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), path)
+    return int(result[0])
+
+
+def cached_bytes(descriptor: int) -> int:
+    """Bytes of an open file in the page cache; raises OSError before Linux 6.5."""
+    whole_file = (ctypes.c_uint64 * 2)(0, 0)
+    pages = (ctypes.c_uint64 * 5)()
+    syscall(CACHESTAT, ctypes.c_uint(descriptor), ctypes.byref(whole_file), ctypes.byref(pages), ctypes.c_uint(0))
+    return int(pages[0]) * os.sysconf("SC_PAGE_SIZE")
