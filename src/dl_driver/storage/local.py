@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The dl-driver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Folders of this machine: what ``file://`` and ``direct://`` share, which is everything but the way files are opened."""
+"""Folders of this machine: what ``file://`` and ``direct://`` share: all but the way files are opened."""
 
 import os
 import urllib.parse

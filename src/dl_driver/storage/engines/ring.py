@@ -3,8 +3,8 @@
 
 """Reads of files through io_uring: opened, read and closed in the kernel, many with one system call.
 
-A read outside a session is a chain of three requests (open into a slot of the ring's own file table, read, close), so no
-descriptor of the process is used and no further call is made. A session opens its file once and keeps the slot.
+A read outside a session is a chain of three requests (open into a slot of the ring's own file table, read, close), so
+no descriptor of the process is used and no further call is made. A session opens its file once and keeps the slot.
 """
 
 import os
@@ -62,6 +62,8 @@ class RingQueue:
     def __init__(self, root: int, root_name: str, depth: int, mode: OpenMode, watch: int | None = None) -> None:
         """``root`` is an open directory's descriptor, which the queue then owns."""
         self._root, self._root_name, self._mode = root, root_name, mode
+        # Slots of the ring's own table are no descriptors of the process, so the kernel refuses the flag there.
+        self._open_flags = mode.flags & ~os.O_CLOEXEC
         # Reads wait for a slot until the close of an earlier one is confirmed: twice as many slots hide that.
         slots = max(2 * depth, 8)
         try:
@@ -94,17 +96,28 @@ class RingQueue:
 
     def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
         """See ReadQueue. Completions are stamped when they are taken from the ring."""
-        if self._watch is not None and not self._watching:
-            self._arm_watch(self._watch)
-        busy = bool(self._failed) or timeout_ns == 0
-        self._ring.enter(wait=not busy, timeout_ns=timeout_ns)
-        finished = self._reap()
+        until = None if timeout_ns is None else perf_counter_ns() + timeout_ns
+        while True:
+            if self._watch is not None and not self._watching:
+                self._arm_watch(self._watch)
+            self._ring.enter(wait=not self._failed, timeout_ns=timeout_ns)
+            finished = self._reap()
+            self._submit_pending()
+            if finished or self._watch_fired():
+                return finished
+            # Only a file was opened or closed: go on waiting.
+            if until is not None and (timeout_ns := until - perf_counter_ns()) <= 0:
+                return finished
+
+    def _watch_fired(self) -> bool:
+        return self._watch is not None and not self._watching
+
+    def _submit_pending(self) -> None:
         if self._pending and self._free_slots:
             now = perf_counter_ns()
             while self._pending and self._free_slots:
                 self._submit_whole(self._pending.popleft(), now)
             self._ring.enter(wait=False)
-        return finished
 
     def release(self, session: int) -> None:
         """See ReadQueue."""
@@ -173,7 +186,7 @@ class RingQueue:
         self._paths[start : start + len(path)] = path
         _pack(
             self._sqes, self._ring.next_offset(), _OP_OPENAT, flags, 0, self._root,
-            0, self._path_address + start, 0, self._mode.flags, user_data, 0, 0, slot + 1, 0, 0,
+            0, self._path_address + start, 0, self._open_flags, user_data, 0, 0, slot + 1, 0, 0,
         )  # fmt: skip
 
     def _put_read(self, read: Read, slot: int, number: int, flags: int) -> None:
