@@ -65,6 +65,11 @@ class SparseFile(NamedTuple):
 class StreamDecoder(Protocol):
     """Checks a file that passes by in windows, in order, without holding it."""
 
+    @property
+    def layout_so_far(self) -> Layout:
+        """The arrays whose headers have passed; not to be trusted before ``finish`` returned."""
+        ...
+
     def feed(self, window: memoryview) -> None:
         """The file's next bytes. Raises FormatError as soon as they cannot be right."""
         ...
@@ -110,6 +115,8 @@ def view(data: memoryview, array: ArraySpec) -> "np.ndarray[tuple[int, ...], np.
     return np.ndarray(array.shape, dtype, data, array.offset, order=order)  # type: ignore[call-overload,no-any-return]
 
 
-def views(data: memoryview, layout: Sequence[ArraySpec]) -> "dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]":
+def views(
+    data: memoryview, layout: Sequence[ArraySpec]
+) -> "dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]":
     """All arrays of a file by name."""
     return {array.name: view(data, array) for array in layout}

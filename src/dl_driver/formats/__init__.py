@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""File formats, one a file; found by name through the entry points ``dl_driver.formats``."""
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import cast
+
+from dl_driver.errors import ConfigError, Problem
+from dl_driver.formats.base import Format
+
+_ENTRY_POINTS = "dl_driver.formats"
+
+_NOT_YET = frozenset(
+    {
+        "tfrecord",
+        "hdf5",
+        "hdf5_opt",
+        "csv",
+        "jpeg",
+        "png",
+        "indexed_binary",
+        "mmap_indexed_binary",
+        "parquet",
+        "synthetic",
+    }
+)
+"""Formats of DLIO's that a workload may name."""
+
+
+def format_names() -> tuple[str, ...]:
+    """The formats that exist here, sorted."""
+    return tuple(sorted(_registered()))
+
+
+def get_format(name: str) -> Format:
+    """A new instance, with caches of its own; raises ConfigError for a format that does not exist here."""
+    entry = _registered().get(name)
+    if entry is None:
+        raise ConfigError([Problem("dataset.format", _missing(name))])
+    return cast(Format, entry.load()())
+
+
+def detect_format(key: str) -> Format:
+    """The format that a file's name or URI tells by its suffix; raises ConfigError where it tells none."""
+    path = key.partition("?")[0] if "://" in key else key
+    name = path.rpartition("/")[2]
+    stem, dot, suffix = name.rpartition(".")
+    if not (stem and dot and suffix.lower() in _registered()):
+        known = ", ".join(f".{existing}" for existing in format_names())
+        raise ConfigError([Problem("", f"{key}: its name tells no format that can be read ({known}); name the format")])
+    return get_format(suffix.lower())
+
+
+@cache
+def _registered() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=_ENTRY_POINTS)}
+
+
+def _missing(name: str) -> str:
+    what = "is not read or written yet" if name in _NOT_YET else "is no format"
+    return f"{name!r} {what}; there are {', '.join(format_names())} (set dataset.format to one of them)"

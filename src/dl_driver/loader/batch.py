@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A batch as the library's users get it: views of the slab, which stay valid as long as they are kept."""
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from dl_driver.dataset.files import FileSet
+from dl_driver.formats.base import Layout
+from dl_driver.loader.pool import ReadyBatch, WorkerPool
+from dl_driver.loader.slab import RECORD
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+Sample = Mapping[str, Array]
+"""A sample's arrays by name; read-only views."""
+
+
+class Batch:
+    """Samples in the order of the plan. Its place in memory is used again only when the batch and every array taken
+    from it are gone; who keeps batches for long should copy them."""
+
+    def __init__(
+        self, pool: WorkerPool, ready: ReadyBatch, files: FileSet, release: Callable[[ReadyBatch], None]
+    ) -> None:
+        self.step = ready.step
+        """Counted from 0 within the epoch."""
+        self._records = np.frombuffer(pool.records(ready), RECORD)
+        self._layouts = [_prepare(layout) for layout in _distinct(pool.layouts(ready, self._records))]
+        self._files, self._stride = files, pool.plan.stride
+        data = pool.slab.data(ready.slot)
+        # Every array holds this object alive, through the memoryview; when the last is gone, so is the lease.
+        weakref.finalize(data, release, ready).atexit = False
+        self._view = memoryview(data).toreadonly()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Sample]:
+        view, stride = self._view, self._stride
+        layouts = self._layouts if len(self._layouts) == len(self) else self._layouts * len(self)
+        for start, layout in zip(range(0, len(self) * stride, stride), layouts, strict=True):
+            yield {
+                name: np.ndarray(shape, dtype, view, start + offset, order=order)
+                for name, dtype, shape, offset, order in layout
+            }
+
+    def __getitem__(self, index: int) -> Sample:
+        count = len(self)
+        if not -count <= index < count:
+            raise IndexError(f"sample {index} of a batch of {count}")
+        index %= count
+        layout = self._layouts[index if len(self._layouts) > 1 else 0]
+        start = index * self._stride
+        return {name: np.ndarray(shape, dtype, self._view, start + offset, order=order)
+                for name, dtype, shape, offset, order in layout}  # fmt: skip
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """The object that each sample came from, relative to the loader's URI."""
+        return [self._files.key(file) for file in self._records["file"].tolist()]
+
+    @property
+    def sample_numbers(self) -> Sequence[int]:
+        """Each sample's number within its object."""
+        numbers: list[int] = self._records["sample"].tolist()
+        return numbers
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that storage delivered for this batch."""
+        return int(self._records["read_bytes"].sum())
+
+
+_Prepared = list[tuple[str, "np.dtype[np.generic]", tuple[int, ...], int, str]]
+
+
+def _distinct(layouts: Sequence[Layout]) -> Sequence[Layout]:
+    """One layout where all samples share it, else one a sample."""
+    return layouts[:1] if len(layouts) > 1 and all(layout is layouts[0] for layout in layouts) else layouts
+
+
+def _prepare(layout: Layout) -> _Prepared:
+    return [
+        (array.name, np.dtype(array.dtype), array.shape, array.offset, "F" if array.fortran_order else "C")
+        for array in layout
+    ]

@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The loader for users of the library: an iterable of batches from any storage and format."""
+
+from collections import deque
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Literal, Self
+
+from dl_driver.dataset.files import ListedFiles
+from dl_driver.dataset.order import EpochOrder
+from dl_driver.errors import ConfigError, DataError, Problem, RunError
+from dl_driver.formats import detect_format, get_format
+from dl_driver.loader.batch import Batch
+from dl_driver.loader.plan import LoaderPlan
+from dl_driver.loader.pool import ReadyBatch, WorkerPool
+from dl_driver.loader.sizing import Depth, default_workers, make_plan
+from dl_driver.storage import open_storage
+from dl_driver.storage.base import Storage, StorageSettings
+
+Order = Literal["plan", "completion"]
+_INFLIGHT_A_WORKER = 32
+_HELD_BATCHES = 2
+
+
+class Loader:
+    """Batches of one consumer. Iterating runs the next epoch. Close it, or use it in a ``with`` statement."""
+
+    def __init__(
+        self, plan: LoaderPlan, order: EpochOrder, *, delivery_order: Order, reshuffle: bool, timeout: float | None
+    ) -> None:
+        self._plan, self._order, self._reshuffle = plan, order, reshuffle
+        self._delivery_order = delivery_order
+        self._timeout_ns = None if timeout is None else int(timeout * 1e9)
+        self._pool = WorkerPool(plan)
+        # Batches that the garbage collector found gone, from whichever thread; deque's append and popleft are atomic.
+        self._gone: deque[ReadyBatch] = deque()
+        self._running = False
+        self.epoch = 0
+        """The epoch that the next iteration runs, counted from 0; may be set."""
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return self._order.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self._running:
+            self._pool.stop()
+        self._release_gone()
+        self._pool.start(self._order.reseeded(self.epoch) if self._reshuffle else self._order)
+        self.epoch += 1
+        self._running = True
+        for step in range(self._order.steps):
+            ready = self._next(step)
+            self._pool.took([ready], ())
+            yield Batch(self._pool, ready, self._plan.files, self._gone.append)
+        self._running = False
+
+    def close(self) -> None:
+        """End the workers. Batches that are still kept stay readable."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_pool"):
+            self._pool.close()
+
+    def _next(self, step: int) -> ReadyBatch:
+        ready = self._pool.ready(0)
+        while True:
+            self._release_gone()
+            if self._delivery_order == "plan":
+                if step in ready:
+                    return self._pool.take(0, step)
+            elif ready:
+                return self._pool.take(0, next(iter(ready)))
+            if self._pool.starved(0):
+                raise RunError(
+                    f"all {self._plan.slots} places for batches are held by batches that the program keeps: copy the"
+                    " arrays that are needed for longer, or open the loader with a larger readahead"
+                )
+            if not self._pool.pump(self._timeout_ns) and self._timeout_ns is not None and not self._pool.inline:
+                raise RunError(
+                    f"{self._plan.uri}: no batch within {self._timeout_ns / 1e9:g} s{self._pool.describe_reading()}"
+                )
+
+    def _release_gone(self) -> None:
+        if self._gone:
+            self._pool.took((), [self._gone.popleft() for _ in range(len(self._gone))])
+
+
+def open_loader(
+    uri: str,
+    *,
+    format: str | None = None,
+    batch_size: int = 1,
+    shuffle: bool = False,
+    seed: int = 0,
+    workers: int | None = None,
+    readers: int | None = None,
+    max_inflight: int | None = None,
+    readahead: int | None = None,
+    order: Order = "plan",
+    drop_last: bool = False,
+    samples_per_file: int = 1,
+    crop_bytes: int = 0,
+    rank: int = 0,
+    ranks: int = 1,
+    engine: Literal["auto", "ring", "threads"] = "auto",
+    strict_direct: bool = False,
+    timeout: float | None = None,
+) -> Loader:
+    """A loader over all objects below ``uri`` (a path, or a URI such as ``direct:///data/train``), by name.
+
+    format: ``npz``, ``npy``; by default what the objects' suffix says. batch_size: samples. shuffle: another order of all
+    samples each epoch, a function of ``seed`` and the epoch, whatever the number of workers. workers: processes that read
+    and decode, by default one a core. readers: batches being filled at the same time, by default two a worker.
+    max_inflight: samples being read at the same time, by default 32 a worker. readahead: batches ready or in the making,
+    by default two a reader. order: ``plan``, or ``completion`` for whichever batch is ready first. drop_last: leave out a
+    last batch that is not full. samples_per_file: along the arrays' last axis. crop_bytes: carry only so many bytes of
+    each sample's first array; the rest is read and checked all the same. rank, ranks: this loader's share of the samples.
+    timeout: seconds without any batch that are an error.
+
+    Raises ConfigError for an argument out of range, DataError where there is nothing to load, StorageError.
+    """
+    _check(batch_size=batch_size, samples_per_file=samples_per_file, ranks=ranks)
+    for name, value in (("workers", workers), ("readers", readers), ("max_inflight", max_inflight)):
+        _check(**{name: 1 if value is None else value})
+    if order not in ("plan", "completion"):
+        raise ConfigError([Problem("order", f"{order!r} is unknown; expected 'plan' or 'completion'")])
+    settings = StorageSettings(engine=engine, strict_direct=strict_direct)
+    storage = open_storage(uri if "://" in uri else f"file://{uri}", settings)
+    files, format_name = _list_files(storage, format)
+    workers = workers or default_workers()
+    readers = readers or 2 * workers
+    depth = Depth(readers, max_inflight or max(readers, _INFLIGHT_A_WORKER * workers), readahead or 2 * readers)
+    plan = make_plan(
+        storage,
+        settings,
+        format_name=format_name,
+        files=files,
+        samples_per_file=samples_per_file,
+        batch_size=batch_size,
+        depth=depth,
+        first_rank=rank,
+        held_batches=_HELD_BATCHES,
+        crop_bytes=crop_bytes,
+        seed=seed,
+        workers=workers,
+    )
+    epoch_order = EpochOrder(
+        num_files=len(files),
+        samples_per_file=samples_per_file,
+        ranks=ranks,
+        batch_size=batch_size,
+        file_shuffle=False,
+        sample_shuffle=shuffle,
+        seed=seed,
+        drop_last=drop_last,
+    )
+    return Loader(plan, epoch_order, delivery_order=order, reshuffle=shuffle, timeout=timeout)
+
+
+def _check(**at_least_one: int) -> None:
+    problems = [
+        Problem(name, f"{value!r} is out of range; expected a whole number of at least 1")
+        for name, value in at_least_one.items()
+        if not isinstance(value, int) or value < 1
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _list_files(storage: Storage, format_name: str | None) -> tuple[ListedFiles, str]:
+    objects = sorted((info.key, info.size) for info in storage.list())
+    if not objects:
+        raise DataError(f"{storage.uri} holds no objects; expected a data set")
+    format_name = format_name or detect_format(objects[0][0])
+    suffix = "." + get_format(format_name).suffix
+    chosen = [item for item in objects if item[0].endswith(suffix)]
+    if not chosen:
+        raise DataError(f"{storage.uri}: none of its {len(objects)} objects ends in {suffix}; see the argument format")
+    return ListedFiles([key for key, _ in chosen], [size for _, size in chosen]), format_name

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a loader reads: decided once by the host process, followed by every worker."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from dl_driver.config import Duration
+from dl_driver.dataset.files import FileSet
+from dl_driver.storage.base import StorageSettings
+
+
+class Delivery(Enum):
+    """How a sample's bytes get into its place in the slab."""
+
+    WHOLE = "whole"
+    """The file is read straight into its place; the arrays are views of it."""
+    COPY = "copy"
+    """The file is read into a reader's buffer; the sample's part of it, or a crop, is copied to its place."""
+    WINDOWS = "windows"
+    """The file passes by in windows through a reader's buffer; a crop of its first array is copied to its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderPlan:
+    """Picklable; small whatever the number of files."""
+
+    uri: str
+    settings: StorageSettings
+    format: str
+    files: FileSet
+    samples_per_file: int
+    batch_size: int
+    consumers: int
+    """Accelerators fed by this host process."""
+    first_rank: int
+    """The rank of the first of them among all accelerators."""
+    readers: int
+    """A consumer's readers: each fills one batch after another, as one of DLIO's reader threads does."""
+    depth: int
+    """Samples that a reader has in flight."""
+    batches_ahead: int
+    """Batches a reader may have filled or in the making and not yet taken."""
+    slots: int
+    """Places for batches, a consumer."""
+    delivery: Delivery
+    crop_bytes: int
+    """Bytes of a sample's first array that are delivered; 0: all."""
+    file_bytes: int
+    """Room for the largest file, one byte more than expected, so that a larger one is noticed."""
+    stride: int
+    """Bytes between the places of two samples of a batch."""
+    window_bytes: int
+    preprocess: Duration | None
+    seed: int
+    workers: int
+
+    @property
+    def num_readers(self) -> int:
+        """All consumers' readers, numbered consumer by consumer."""
+        return self.consumers * self.readers
+
+    def readers_of(self, worker: int) -> range:
+        """The readers that a worker process runs; each worker has its share of every consumer's."""
+        return range(worker, self.num_readers, self.workers)

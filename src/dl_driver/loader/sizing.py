@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From wishes to a LoaderPlan: how deep, how much memory, which delivery."""
+
+import math
+import os
+from dataclasses import dataclass
+
+from dl_driver.config import Duration
+from dl_driver.dataset.files import FileSet
+from dl_driver.errors import DataError
+from dl_driver.loader.plan import Delivery, LoaderPlan
+from dl_driver.loader.slab import round_up
+from dl_driver.storage.base import Storage, StorageSettings
+
+WINDOW_BYTES = 4 << 20
+_PAGE = 4096
+_SLACK = 1024
+"""Bytes by which another writer's container may be larger than ours for the same samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many reads and batches a consumer has under way."""
+
+    readers: int
+    inflight: int
+    """Samples in flight, at least one a reader."""
+    batches: int
+    """Outstanding, at least one a reader."""
+
+    @property
+    def per_reader(self) -> int:
+        """Samples that one reader has in flight."""
+        return max(1, self.inflight // self.readers)
+
+    @property
+    def batches_per_reader(self) -> int:
+        """Batches that one reader may be ahead."""
+        return max(1, math.ceil(self.batches / self.readers))
+
+
+def dlio_depth(read_threads: int, prefetch_size: int) -> Depth:
+    """What dlio_benchmark's PyTorch loader has under way: ``read_threads`` readers, each one sample at a time, and
+    ``read_threads * ceil(prefetch_size / read_threads)`` batches; no reader thread counts as one, no prefetch as 2."""
+    readers = max(1, read_threads)
+    return Depth(readers, readers, readers * max(1, math.ceil((prefetch_size or 2) / readers)))
+
+
+def default_workers() -> int:
+    """As many as this process may use cores."""
+    return len(os.sched_getaffinity(0))
+
+
+def make_plan(
+    storage: Storage,
+    settings: StorageSettings,
+    *,
+    format_name: str,
+    files: FileSet,
+    samples_per_file: int,
+    batch_size: int,
+    depth: Depth,
+    consumers: int = 1,
+    first_rank: int = 0,
+    held_batches: int = 1,
+    crop_bytes: int = 0,
+    window_bytes: int = WINDOW_BYTES,
+    preprocess: Duration | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+) -> LoaderPlan:
+    """Raises DataError where the files' sizes are unknown."""
+    largest = files.max_size
+    if largest is None:
+        raise DataError(f"{storage.uri}: the size of its files is not known")
+    alignment = max(storage.alignment, 64 if largest < _PAGE * 16 else _PAGE)
+    file_bytes = round_up(largest + _SLACK + 1, alignment)
+    window_bytes = round_up(window_bytes, _PAGE)
+    crops = 0 < crop_bytes < largest // samples_per_file
+    delivery = Delivery.WHOLE
+    if samples_per_file > 1 or (crops and file_bytes <= window_bytes):
+        delivery = Delivery.COPY
+    elif crops:
+        delivery = Delivery.WINDOWS
+    if crops:
+        stride = round_up(crop_bytes, 64)
+    elif delivery is Delivery.WHOLE:
+        stride = file_bytes
+    else:
+        stride = round_up(largest // samples_per_file + _SLACK, 64)
+    num_readers = consumers * depth.readers
+    workers = 1 if storage.in_process else max(1, min(workers or default_workers(), num_readers))
+    return LoaderPlan(
+        uri=storage.uri,
+        settings=settings,
+        format=format_name,
+        files=files,
+        samples_per_file=samples_per_file,
+        batch_size=batch_size,
+        consumers=consumers,
+        first_rank=first_rank,
+        readers=depth.readers,
+        depth=depth.per_reader,
+        batches_ahead=depth.batches_per_reader,
+        slots=depth.readers * depth.batches_per_reader + held_batches,
+        delivery=delivery,
+        crop_bytes=crop_bytes if crops else 0,
+        file_bytes=file_bytes,
+        stride=stride,
+        window_bytes=window_bytes,
+        preprocess=preprocess,
+        seed=seed,
+        workers=workers,
+    )
