@@ -111,8 +111,7 @@ class Format(Protocol):
 def view(data: memoryview, array: ArraySpec) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
     """The array in a file's bytes, as a view."""
     dtype = np.dtype(array.dtype)
-    order: str = "F" if array.fortran_order else "C"
-    return np.ndarray(array.shape, dtype, data, array.offset, order=order)  # type: ignore[call-overload,no-any-return]
+    return np.ndarray(array.shape, dtype, data, array.offset, order="F" if array.fortran_order else "C")
 
 
 def views(

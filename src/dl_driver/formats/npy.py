@@ -31,7 +31,7 @@ class Npy:
         """See Format."""
         buffer = self._spare.borrow()
         writer = WindowWriter(buffer)
-        yield from writer.bytes(_header(spec))
+        yield from writer.text(_header(spec))
         yield from writer.content(fill, spec.payload_bytes)
         yield from writer.finish()
         self._spare.give_back(buffer)

@@ -38,13 +38,13 @@ class Npz:
         header, labels_header = _headers(spec)
         buffer = self._spare.borrow()
         writer = WindowWriter(buffer)
-        yield from writer.bytes(local_header(_SAMPLES, len(header) + spec.payload_bytes, 0) + header)
+        yield from writer.text(local_header(_SAMPLES, len(header) + spec.payload_bytes, 0) + header)
         crc = yield from writer.content(fill, spec.payload_bytes, crc32(header))
         labels = _labels_member(spec, writer.position)
-        yield from writer.bytes(local_header(_LABELS, labels.size, labels.crc) + labels_header)
+        yield from writer.text(local_header(_LABELS, labels.size, labels.crc) + labels_header)
         yield from writer.zeros(_LABEL_BYTES * spec.num_samples)
         samples = Member(_SAMPLES, 0, 0, len(header) + spec.payload_bytes, crc)
-        yield from writer.bytes(closing_records((samples, labels), writer.position))
+        yield from writer.text(closing_records((samples, labels), writer.position))
         writer.patch(LOCAL_CRC_AT, crc.to_bytes(4, "little"))
         yield from writer.finish()
         self._spare.give_back(buffer)
@@ -74,7 +74,8 @@ class Npz:
         walker = Walker(structure)
         walker.feed(data)
         layout = walker.finish()
-        self._remember(Template(data, structure), len(data))
+        if structure.is_in_order:
+            self._remember(Template(data, structure), len(data))
         return layout
 
     def stream(self) -> Walker:

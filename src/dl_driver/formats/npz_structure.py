@@ -14,8 +14,8 @@ from typing import Any
 from dl_driver.errors import FormatError
 from dl_driver.formats import zip_records as records
 from dl_driver.formats.base import ArraySpec
-from dl_driver.formats.npy_header import NpyHeader, read_npy_header
 from dl_driver.formats.checksum import crc32
+from dl_driver.formats.npy_header import NpyHeader, read_npy_header
 from dl_driver.formats.walk import Pass, Structure, Take
 
 _COMPRESSION_HINTS = 0x6
@@ -57,6 +57,12 @@ class NpzStructure(Structure):
             signature = yield from self.take(4, "the signature after a directory entry")
         self._check_directory_complete()
         yield from self._end(signature, start, self.position - 4 - start)
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether the directory names the members in the order in which they lie, as any common writer's does."""
+        entries = [seen.central_at or 0 for seen in self.members]
+        return entries == sorted(entries)
 
     def _member(self) -> Generator[Take | Pass, Any, None]:
         offset = self.position - 4

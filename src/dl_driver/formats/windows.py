@@ -33,7 +33,7 @@ class WindowWriter:
         """Of the next byte in the file."""
         return self._start + self._used
 
-    def bytes(self, data: bytes) -> Iterator[Piece]:
+    def text(self, data: bytes) -> Iterator[Piece]:
         """Bytes that are at hand."""
         at = 0
         while at < len(data):
