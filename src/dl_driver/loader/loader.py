@@ -183,9 +183,9 @@ def _list_files(storage: Storage, format_name: str | None) -> tuple[ListedFiles,
     objects = sorted((info.key, info.size) for info in storage.list())
     if not objects:
         raise DataError(f"{storage.uri} holds no objects; expected a data set")
-    format_name = format_name or detect_format(objects[0][0])
-    suffix = "." + get_format(format_name).suffix
+    chosen_format = get_format(format_name) if format_name else detect_format(objects[0][0])
+    suffix = "." + chosen_format.suffix
     chosen = [item for item in objects if item[0].endswith(suffix)]
     if not chosen:
         raise DataError(f"{storage.uri}: none of its {len(objects)} objects ends in {suffix}; see the argument format")
-    return ListedFiles([key for key, _ in chosen], [size for _, size in chosen]), format_name
+    return ListedFiles([key for key, _ in chosen], [size for _, size in chosen]), chosen_format.name

@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files of a data set: names, folders and sizes exactly as dlio_benchmark lays them out, computed and not listed."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dl_driver.config import Workload
+from dl_driver.formats import get_format
+from dl_driver.formats.base import RecordSpec
+
+_DIMENSION_SEED = 10
+_BLOCK = 1 << 20
+
+
+class FileSet(Protocol):
+    """The files of one split; picklable."""
+
+    def __len__(self) -> int: ...
+
+    def key(self, index: int) -> str:
+        """Relative to the data set's URI."""
+        ...
+
+    def size(self, index: int) -> int | None:
+        """Bytes of the whole file, where known."""
+        ...
+
+    @property
+    def max_size(self) -> int | None:
+        """Bytes of the largest file, where known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFiles:
+    """Files that were found by listing."""
+
+    keys: Sequence[str]
+    sizes: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def key(self, index: int) -> str:
+        """See FileSet."""
+        return self.keys[index]
+
+    def size(self, index: int) -> int | None:
+        """See FileSet."""
+        return self.sizes[index]
+
+    @property
+    def max_size(self) -> int | None:
+        """See FileSet."""
+        return max(self.sizes, default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """The sides of each file's samples: DLIO's seeded draw, one pair of normal variates a file, in file order."""
+
+    mean: int
+    deviation: float
+    """Of each side; 0: all alike."""
+    total: int
+    """Files of all splits: the draw runs over training, then evaluation files."""
+
+    def of(self, index: int) -> tuple[int, int]:
+        """The sides of a file's samples, counted over all splits."""
+        if not self.deviation:
+            return self.mean, self.mean
+        sides = _draw(self)
+        return int(sides[index, 0]), int(sides[index, 1])
+
+    def blocks(self) -> Iterator[NDArray[np.int64]]:
+        """All sides, some rows at a time."""
+        generator = np.random.RandomState(_DIMENSION_SEED)
+        for start in range(0, self.total, _BLOCK):
+            draws = generator.normal(self.mean, self.deviation, 2 * min(_BLOCK, self.total - start))
+            yield np.maximum(draws.astype(np.int64), 1).reshape(-1, 2)
+
+
+@cache
+def _draw(dimensions: Dimensions) -> NDArray[np.int32]:
+    return np.concatenate([block.astype(np.int32) for block in dimensions.blocks()])
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedFiles:
+    """One split's files, from the workload alone."""
+
+    folder: str
+    """``train`` or ``valid``."""
+    prefix: str
+    format: str
+    count: int
+    subfolders: int
+    first: int
+    """The number of its first file over all splits."""
+    dimensions: Dimensions
+    record_dims: tuple[int, ...]
+    """Shape of every sample where the workload gives it, else empty."""
+    dtype: str
+    samples_per_file: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def key(self, index: int) -> str:
+        """See FileSet."""
+        name = f"{self.prefix}_{index:0{len(str(self.count))}d}_of_{self.count}.{self.format}"
+        if self.subfolders > 1:
+            folder = f"{index % self.subfolders:0{len(str(self.subfolders))}d}"
+            return f"{self.folder}/{folder}/{name}"
+        return f"{self.folder}/{name}"
+
+    def record(self, index: int) -> RecordSpec:
+        """What a file holds."""
+        dims = self.record_dims or self.dimensions.of(self.first + index)
+        return RecordSpec(dims, self.dtype, self.samples_per_file)
+
+    def size(self, index: int) -> int | None:
+        """See FileSet."""
+        return get_format(self.format).file_size(self.record(index))
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all files have one size."""
+        return bool(self.record_dims) or not self.dimensions.deviation or self.count == 0
+
+    @property
+    def max_size(self) -> int | None:
+        """See FileSet."""
+        if self.count == 0:
+            return 0
+        if self.uniform:
+            return self.size(0)
+        sides = _draw(self.dimensions)[self.first : self.first + self.count].astype(np.int64)
+        largest = int(np.argmax(sides[:, 0] * sides[:, 1]))
+        # Headers differ by a few bytes with the digits of the shape.
+        return get_format(self.format).file_size(self.record(largest)) + 256
+
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of all samples, without containers."""
+        if self.count == 0 or self.uniform:
+            return self.count * (self.record(0).payload_bytes if self.count else 0)
+        item = np.dtype(self.dtype).itemsize * self.samples_per_file
+        total, at = 0, 0
+        for block in self.dimensions.blocks():
+            start, end = max(self.first - at, 0), min(self.first + self.count - at, len(block))
+            if start < end:
+                total += int((block[start:end, 0] * block[start:end, 1]).sum())
+            at += len(block)
+        return total * item
+
+    def index_of(self, key: str) -> int:
+        """The file's number in its name."""
+        return int(key.rpartition("_of_")[0].rpartition("_")[2])
+
+
+def training_files(workload: Workload) -> ComputedFiles:
+    """The files that the accelerators train on."""
+    data = workload.dataset
+    return _files(workload, "train", data.num_files_train, data.num_subfolders_train, 0)
+
+
+def evaluation_files(workload: Workload) -> ComputedFiles:
+    """The files of the evaluation."""
+    data = workload.dataset
+    return _files(workload, "valid", data.num_files_eval, data.num_subfolders_eval, data.num_files_train)
+
+
+def _files(workload: Workload, folder: str, count: int, subfolders: int, first: int) -> ComputedFiles:
+    data = workload.dataset
+    length = data.record_length_bytes
+    mean = max(1, int(math.sqrt(length)))
+    deviation = data.record_length_bytes_stdev / 2 / math.sqrt(length) if data.record_length_bytes_stdev else 0.0
+    return ComputedFiles(
+        folder=folder,
+        prefix=data.file_prefix,
+        format=data.format,
+        count=count,
+        subfolders=subfolders,
+        first=first,
+        dimensions=Dimensions(mean, deviation, data.num_files_train + data.num_files_eval),
+        record_dims=data.record_dims,
+        dtype=data.record_element_type,
+        samples_per_file=data.num_samples_per_file,
+    )

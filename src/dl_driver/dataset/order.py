@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The order of samples in an epoch: a function of position, never a list, so ten million files cost no memory.
+
+A shuffle is a keyed permutation: a four-round Feistel network over the smallest even number of bits that holds the
+domain, walked until it lands within it (cycle walking). Every rank computes any of its batches by itself.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64 = NDArray[np.int64]
+UInt64 = NDArray[np.uint64]
+
+_ROUNDS = 4
+_U64 = 0xFFFFFFFFFFFFFFFF
+
+
+def mix(value: int) -> int:
+    """The finaliser of SplitMix64: 64 well mixed bits."""
+    value = (value + 0x9E3779B97F4A7C15) & _U64
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _U64
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _U64
+    return value ^ (value >> 31)
+
+
+@dataclass(frozen=True, slots=True)
+class Permutation:
+    """A keyed permutation of range(size)."""
+
+    size: int
+    key: int
+
+    def __call__(self, positions: Int64) -> Int64:
+        """What stands at these positions, each within range(size)."""
+        if self.size < 2:
+            return positions
+        half = ((self.size - 1).bit_length() + 1) // 2
+        mapped = self._feistel(positions.astype(np.uint64), half)
+        while (outside := mapped >= self.size).any():
+            mapped[outside] = self._feistel(mapped[outside], half)
+        return mapped.astype(np.int64)
+
+    def _feistel(self, values: UInt64, half: int) -> UInt64:
+        shift, mask = np.uint64(half), np.uint64((1 << half) - 1)
+        left, right = values >> shift, values & mask
+        for number in range(_ROUNDS):
+            left, right = right, left ^ (_mix_array(right ^ np.uint64(mix(self.key + number))) & mask)
+        return left << shift | right
+
+
+def _mix_array(values: UInt64) -> UInt64:
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+@dataclass(frozen=True, slots=True)
+class EpochOrder:
+    """Which samples make up each batch of an epoch.
+
+    Rank r owns the positions from r*total//ranks to (r+1)*total//ranks of the shuffled samples, so that each has at
+    least floor(total/ranks) and the steps that DLIO counts, floor(total / batch / ranks), never run short.
+    """
+
+    num_files: int
+    samples_per_file: int
+    ranks: int
+    batch_size: int
+    file_shuffle: bool = False
+    sample_shuffle: bool = False
+    seed: int = 0
+    drop_last: bool = True
+
+    @property
+    def total(self) -> int:
+        """Samples in the data set."""
+        return self.num_files * self.samples_per_file
+
+    @property
+    def steps(self) -> int:
+        """Batches a rank has in the epoch; the same for all."""
+        if self.drop_last:
+            return self.total // self.batch_size // self.ranks
+        largest = -(-self.total // self.ranks)
+        return -(-largest // self.batch_size)
+
+    def batch(self, rank: int, step: int) -> tuple[Int64, Int64]:
+        """Files, and the samples within them, of one batch; short or empty only at the end and without drop_last."""
+        start = rank * self.total // self.ranks
+        end = (rank + 1) * self.total // self.ranks
+        first = min(start + step * self.batch_size, end)
+        positions = np.arange(first, min(first + self.batch_size, end), dtype=np.int64)
+        if self.sample_shuffle:
+            positions = Permutation(self.total, mix(self.seed))(positions)
+        files, samples = np.divmod(positions, self.samples_per_file)
+        if self.file_shuffle:
+            files = Permutation(self.num_files, mix(self.seed ^ 0x66696C65))(files)
+        return files, samples
+
+    def reseeded(self, epoch: int) -> "EpochOrder":
+        """The order of another epoch of the same seed."""
+        return replace(self, seed=mix((self.seed << 20) + epoch))
