@@ -3,8 +3,8 @@
 
 """How long something takes: a number of seconds, or a distribution to draw seconds from.
 
-A workload writes ``0.323``, ``{mean: 0.323}``, ``{mean: 0.323, stdev: 0.05}`` or names a distribution by ``type``. A draw
-below zero counts by its magnitude, as in dlio_benchmark.
+A workload writes ``0.323``, ``{mean: 0.323}``, ``{mean: 0.323, stdev: 0.05}`` or names a distribution by ``type``.
+A draw below zero counts by its magnitude, as in dlio_benchmark.
 """
 
 import difflib
@@ -84,8 +84,9 @@ class Duration:
 
         if self.distribution is Distribution.CONSTANT:
             return np.full(count, round(self.values[0] * _NS), np.int64)
-        drawn = getattr(rng, self.distribution.value)(*self.values, size=count)
-        return np.rint(np.abs(drawn) * _NS).astype(np.int64)
+        drawn: NDArray[np.float64] = getattr(rng, self.distribution.value)(*self.values, size=count)
+        nanoseconds: NDArray[np.int64] = np.rint(np.abs(drawn) * _NS).astype(np.int64)
+        return nanoseconds
 
     def as_dlio(self) -> dict[str, Any]:
         """The dictionary that dlio_benchmark makes of it; empty for no time at all."""

@@ -1,78 +1,89 @@
 # SPDX-FileCopyrightText: 2026 The dl-driver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Overrides from the command line, in Hydra's grammar; applied to plain data before anything is checked."""
+"""Overrides in Hydra's grammar: ``reader.batch_size=8``, ``++workload.reader.batch_size=8``, ``~reader.seed``.
+
+Unlike with dlio_benchmark, a plain ``key=value`` may set a key that the file lacks.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from dl_driver.config.settings import Path, Setting, flatten
 from dl_driver.errors import ConfigError, Problem
 
-SOURCE = "override"
-
-
-def apply_overrides(content: dict[str, Any], overrides: Sequence[str]) -> dict[str, str]:
-    """Change ``content``; returns the override that set each dotted key. Keys may begin with ``workload.``, values follow
-    Hydra's grammar (numbers, booleans, null, lists, dicts, quotes), ``~key`` removes. Raises ConfigError with all
-    that cannot be understood."""
-    if not overrides:
-        return {}
+if TYPE_CHECKING:
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
 
-    parser, problems, sources = OverridesParser.create(), [], {}
-    for text in overrides:
-        try:
-            override = parser.parse_override(text)
-        except HydraException as error:
-            reason = str(error).splitlines()[0]
-            problems.append(Problem("", f"{text!r} is no override such as reader.batch_size=8: {reason}", SOURCE))
-            continue
-        path = override.key_or_group.removeprefix("workload.")
-        if override.is_sweep_override():
-            problems.append(Problem(path, f"{text!r} gives several values; lists are written [a,b]", SOURCE))
-        elif override.is_delete():
-            _delete(content, path, text, problems)
-        elif path.startswith("hydra."):
-            continue
+ORIGIN = "override"
+"""What stands as the file of a setting that came from an override."""
+_NEST = "workload"
+_SECRET_WORDS = ("secret", "access_key", "token", "password")
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One override: settings to lay over, or a key to remove."""
+
+    path: Path
+    settings: tuple[Setting, ...]
+    """Empty where the key is to be removed."""
+
+
+def parse_overrides(texts: Sequence[str]) -> list[Override]:
+    """All overrides, in order; raises ConfigError with one Problem for each that is wrong."""
+    if not texts:
+        return []
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser = OverridesParser.create()
+    parsed: list[Override] = []
+    problems: list[Problem] = []
+    for text in texts:
+        result = _parse(parser, text)
+        if isinstance(result, Problem):
+            problems.append(result)
         else:
-            _set(content, path, _plain(override.value()), text, problems)
-            sources[path] = text
+            parsed.append(result)
     if problems:
         raise ConfigError(problems)
-    return sources
+    return parsed
 
 
-def _plain(value: Any) -> Any:
-    """Hydra's quoted strings as text, in lists and dicts too."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(_plain(key)): _plain(item) for key, item in value.items()}
-    text = getattr(value, "text", None)
-    return text if isinstance(text, str) else value
+def _parse(parser: "OverridesParser", text: str) -> Override | Problem:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if "=" not in text and not text.startswith("~"):
+        return _problem(text, "expected key=value, such as reader.batch_size=8")
+    try:
+        override = parser.parse_override(text)
+        if override.is_sweep_override():
+            return _problem(text, "gives several values; one run takes one, and a list stands in brackets: [1,2]")
+        value = override.value()
+    except (HydraException, OmegaConfBaseException) as error:
+        reason = str(error).splitlines()[0]
+        return _problem(text, f"is not in Hydra's grammar: {reason}; quote values with special characters: key='a=b'")
+    return _override(text, override.key_or_group, value, remove=override.is_delete())
 
 
-def _set(content: dict[str, Any], path: str, value: Any, text: str, problems: list[Problem]) -> None:
-    *parents, last = path.split(".")
-    at: Any = content
-    for parent in parents:
-        below = at.setdefault(parent, {})
-        if below is None:
-            below = at[parent] = {}
-        if not isinstance(below, dict):
-            problems.append(Problem(path, f"{text!r}: {parent} holds a value, not a section", SOURCE))
-            return
-        at = below
-    at[last] = value
+def _override(text: str, key: str, value: object, *, remove: bool) -> Override | Problem:
+    names = tuple(key.split("."))
+    if key == _NEST:
+        return _problem(text, "the workload is chosen by CONFIG, not by an override")
+    if names[0] == "hydra":
+        return _problem(text, "there is no Hydra here to configure; see --results for the results folder")
+    path = names[1:] if names[0] == _NEST else names
+    if not all(path):
+        return _problem(text, "a part of the key is empty")
+    settings = () if remove else tuple(flatten(value, path, lambda _: None, ORIGIN))
+    return Override(path, settings)
 
 
-def _delete(content: dict[str, Any], path: str, text: str, problems: list[Problem]) -> None:
-    *parents, last = path.split(".")
-    at: Any = content
-    for parent in parents:
-        at = at.get(parent) if isinstance(at, dict) else None
-    if not isinstance(at, dict) or last not in at:
-        problems.append(Problem(path, f"{text!r}: there is no such key to remove", SOURCE))
-        return
-    del at[last]
+def _problem(text: str, message: str) -> Problem:
+    """Names the override; of one that may hold a secret, its key alone."""
+    key, separator, _ = text.partition("=")
+    if any(word in key.lower() for word in _SECRET_WORDS):
+        return Problem(key, "expected key=value in Hydra's grammar", ORIGIN)
+    return Problem(text if separator else key, message, ORIGIN)
