@@ -5,6 +5,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class Batch:
         return int(self._records["read_bytes"].sum())
 
 
-_Prepared = list[tuple[str, "np.dtype[np.generic]", tuple[int, ...], int, str]]
+_Prepared = list[tuple[str, "np.dtype[np.generic]", tuple[int, ...], int, Literal["C", "F"]]]
 
 
 def _distinct(layouts: Sequence[Layout]) -> Sequence[Layout]:

@@ -193,6 +193,9 @@ class WorkerPool:
             link.send(packet)
         grants: list[tuple[int, int]] = []
         for number, consumer in enumerate(self._consumers):
+            # Readers were granted more places than the last epoch had batches; those are free again.
+            mine = range(number * self.plan.slots, (number + 1) * self.plan.slots)
+            consumer.free = deque(slot for slot in mine if slot not in self._taken)
             consumer.owed.clear()
             for _ in range(self.plan.batches_ahead):
                 consumer.owed.extend(range(number * self.plan.readers, (number + 1) * self.plan.readers))
@@ -206,11 +209,8 @@ class WorkerPool:
             link.send(messages.DRAIN)
         while self._drained < len(self._links):
             self.pump(None)
-        for number, consumer in enumerate(self._consumers):
+        for consumer in self._consumers:
             consumer.ready.clear()
-            consumer.owed.clear()
-            mine = range(number * self.plan.slots, (number + 1) * self.plan.slots)
-            consumer.free = deque(slot for slot in mine if slot not in self._taken)
 
     def ready(self, consumer: int) -> dict[int, ReadyBatch]:
         """A consumer's batches by step, in the order in which they became ready."""

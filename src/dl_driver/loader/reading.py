@@ -100,9 +100,7 @@ class ReaderLoop:
             self._start(messages.unpickled(packet))
         elif letter == messages.DRAIN:
             self._draining = True
-            for reader in self._readers.values():
-                reader.granted.clear()
-                reader.filling = None
+            self._revoke_grants()
         elif letter == messages.ASK:
             report = messages.WorkerReport(self._queue.report(), time.process_time_ns())
             self._send(messages.pickled(messages.REPORT, report))
@@ -135,6 +133,10 @@ class ReaderLoop:
         self._order = order
         for reader in self._readers.values():
             reader.step = reader.number % self._plan.readers
+        self._revoke_grants()
+
+    def _revoke_grants(self) -> None:
+        for reader in self._readers.values():
             reader.granted.clear()
             reader.filling = None
 
