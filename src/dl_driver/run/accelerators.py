@@ -9,6 +9,7 @@ so nothing but the wait for data and the barrier can make a step longer; how lat
 
 import gc
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Literal
@@ -45,9 +46,16 @@ class Accelerators:
         self.overshoot = Histogram()
         """Nanoseconds from a deadline until it was noticed."""
 
-    def run(self, order: EpochOrder, compute_ns: NDArray[np.int64], recorder: BlockRecorder, run_start_ns: int) -> int:
+    def run(
+        self,
+        order: EpochOrder,
+        compute_ns: NDArray[np.int64],
+        recorder: BlockRecorder,
+        run_start_ns: int,
+        after_step: Callable[[int], None] | None = None,
+    ) -> int:
         """As many steps as ``compute_ns`` (steps, accelerators) has rows; returns how many ended. Collection of garbage
-        waits until they are over."""
+        waits until they are over. ``after_step`` is called with each step's number, outside the stamps."""
         self._pool.start(order)
         overshoots = np.zeros_like(compute_ns)
         steps = len(compute_ns)
@@ -60,6 +68,9 @@ class Accelerators:
                 begun = self._step(done, begun, compute_ns[done].tolist(), recorder, overshoots[done])
                 recorder.end_ns[done] = begun - run_start_ns
                 done += 1
+                if after_step is not None:
+                    after_step(done - 1)
+                    begun = perf_counter_ns()
         finally:
             if was_enabled:
                 gc.enable()
@@ -115,11 +126,8 @@ class Accelerators:
         batches, still = [], []
         for number in waiting:
             ready = self._pool.ready(number)
-            if self._in_plan_order:
-                wanted = step if step in ready else None
-            else:
-                wanted = next(iter(ready), None)
-            if wanted is None:
+            wanted = step if self._in_plan_order else next(iter(ready), None)
+            if wanted is None or wanted not in ready:
                 still.append(number)
             else:
                 batches.append(self._pool.take(number, wanted))

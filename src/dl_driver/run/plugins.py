@@ -4,12 +4,12 @@
 """Plugins: objects that follow a run, found through the entry points ``dl_driver.plugins``.
 
 Each entry point names a class or function that makes a plugin when called without arguments. A plugin may have any of
-``initialize(workload)``, ``after_step(step)``, ``after_epoch(epoch)`` and ``finalize(summary)``. An error in one ends the
-run; the error names the plugin.
+``initialize(workload)``, ``after_step(step)``, ``after_epoch(epoch)`` and ``finalize(summary)``. An error in one ends
+the run; the error names the plugin.
 """
 
-from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from dl_driver.errors import RunError
@@ -27,10 +27,7 @@ class Plugins:
     @classmethod
     def discover(cls) -> "Plugins":
         """Those installed; raises RunError where one cannot be made."""
-        found = []
-        for entry in entry_points(group=_ENTRY_POINTS):
-            found.append((entry.name, _guarded(entry.name, "loading", lambda entry=entry: entry.load()())))
-        return cls(found)
+        return cls([(entry.name, _guarded(entry.name, "loading", _make, entry)) for entry in _entries()])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,7 +41,7 @@ class Plugins:
     def after_step(self, step: int) -> None:
         """After each training step, counted from 1 over the run."""
         for name, method in self._after_step:
-            _guarded(name, "after_step", lambda method=method: method(step))
+            _guarded(name, "after_step", method, step)
 
     @property
     def follow_steps(self) -> bool:
@@ -63,12 +60,20 @@ class Plugins:
         for name, plugin in self._plugins:
             method = getattr(plugin, hook, None)
             if method is not None:
-                _guarded(name, hook, lambda method=method: method(argument))
+                _guarded(name, hook, method, argument)
 
 
-def _guarded(name: str, hook: str, call: Callable[[], Any]) -> Any:
+def _entries() -> Iterable[EntryPoint]:
+    return entry_points(group=_ENTRY_POINTS)
+
+
+def _make(entry: EntryPoint) -> Any:
+    return entry.load()()
+
+
+def _guarded(name: str, hook: str, call: Callable[[Any], Any], argument: Any) -> Any:
     """A plugin is a stranger's code and may raise anything; the run's own errors pass."""
     try:
-        return call()
+        return call(argument)
     except Exception as error:
         raise RunError(f"plugin {name!r} failed in {hook}: {type(error).__name__}: {error}") from error

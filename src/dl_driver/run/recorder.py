@@ -4,9 +4,9 @@
 """Stamps of a run, in arrays made before it starts; records of samples are digested many at a time."""
 
 import hashlib
-from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dl_driver.dataset.files import FileSet
 from dl_driver.loader.slab import RECORD
@@ -28,7 +28,7 @@ class SampleLedger:
         self._first: list[str] = []
         self.files_read = 0
 
-    def digest(self, records: "np.ndarray[tuple[int], np.dtype[np.void]]") -> None:
+    def digest(self, records: NDArray[np.void]) -> None:
         """Take in records in the order of delivery."""
         self._read.record(records["done_ns"] - records["submitted_ns"])
         self._decode.record(records["decode_ns"])
@@ -107,7 +107,8 @@ class BlockRecorder:
         )
 
 
-def _sums(values: "np.ndarray[tuple[int], np.dtype[np.int64]]", group: Sequence[int], groups: int) -> object:
+def _sums(values: NDArray[np.int64], group: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
+    """The sum of the values of each group."""
     sums = np.zeros(groups, np.int64)
     np.add.at(sums, group, values)
     return sums
