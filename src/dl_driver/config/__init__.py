@@ -12,13 +12,12 @@ from dl_driver.config.loading import LoadedWorkload, load
 from dl_driver.config.schema import Workload
 from dl_driver.config.sections.dataset import Compression, Dataset, DatasetFormat
 from dl_driver.config.sections.output import Metric, Output
-from dl_driver.config.sections.reader import BatchOrder, DataLoader, Reader, Shuffle
-from dl_driver.config.sections.storage import ReadEngine, Storage, StorageType
+from dl_driver.config.sections.reader import DataLoader, Reader, Shuffle
+from dl_driver.config.sections.storage import Storage, StorageType
 from dl_driver.config.sections.train import Evaluation, Train
 from dl_driver.config.sections.workflow import Framework, Workflow
 
 __all__ = [
-    "BatchOrder",
     "Compression",
     "DataLoader",
     "Dataset",
@@ -30,7 +29,6 @@ __all__ = [
     "LoadedWorkload",
     "Metric",
     "Output",
-    "ReadEngine",
     "Reader",
     "Shuffle",
     "Storage",

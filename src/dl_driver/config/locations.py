@@ -13,6 +13,7 @@ from dl_driver.config.sections.storage import Storage, StorageType, UriScheme
 
 _SEPARATOR = "://"
 _SAME_SCHEME = {"directio": "direct"}
+_SPECIAL = "%?#"
 _FILE_SCHEMES = ("file", "direct")
 _OBJECT_SCHEMES = {StorageType.S3: "s3", StorageType.AISTORE: "ais"}
 
@@ -26,7 +27,9 @@ def data_uri(folder: str, storage: Storage, *, direct: bool) -> str:
     if direct or storage.storage_type is StorageType.DIRECT_FS:
         asked = UriScheme.DIRECT
     scheme = str(asked or _OBJECT_SCHEMES.get(storage.storage_type, "file"))
-    return _tidy(f"{scheme}{_SEPARATOR}{place if scheme in _FILE_SCHEMES else place.removeprefix('./').lstrip('/')}")
+    if scheme in _FILE_SCHEMES:
+        return f"{scheme}{_SEPARATOR}{_escaped(os.path.abspath(os.path.expanduser(place)))}"
+    return _tidy(f"{scheme}{_SEPARATOR}{place.removeprefix('./').lstrip('/')}")
 
 
 def has_scheme(place: str) -> bool:
@@ -42,11 +45,15 @@ def _join(root: str, folder: str) -> str:
     return f"{head.rstrip('/')}/{folder.removeprefix('./').lstrip('/')}{mark}{query}"
 
 
+def _escaped(path: str) -> str:
+    """What would mean something else in a URI, as its number."""
+    return "".join(f"%{ord(letter):02X}" if letter in _SPECIAL else letter for letter in path)
+
+
 def _tidy(uri: str) -> str:
     """The scheme as this program names it; a path absolute, where the scheme has paths."""
     scheme, _, rest = uri.partition(_SEPARATOR)
     scheme = _SAME_SCHEME.get(scheme.lower(), scheme.lower())
-    if scheme in _FILE_SCHEMES:
-        return f"{scheme}{_SEPARATOR}{os.path.abspath(os.path.expanduser(rest))}"
     head, mark, query = rest.partition("?")
-    return f"{scheme}{_SEPARATOR}{head.rstrip('/')}{mark}{query}"
+    head = os.path.abspath(os.path.expanduser(head)) if scheme in _FILE_SCHEMES else head.rstrip("/")
+    return f"{scheme}{_SEPARATOR}{head}{mark}{query}"

@@ -3,7 +3,7 @@
 
 """How the data set is read."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import model_validator
 
@@ -84,13 +84,8 @@ class ProcessStart(Choice):
     NONE = "none"
 
 
-class BatchOrder(Choice):
-    """In which order batches reach an accelerator."""
-
-    PLAN = "plan"
-    """As the epoch's order says."""
-    COMPLETION = "completion"
-    """As they become complete."""
+BatchOrder = Literal["plan", "completion"]
+"""In which order batches reach an accelerator: as the epoch's order says, or as they become complete."""
 
 
 class Reader(Section):
@@ -146,8 +141,8 @@ class Reader(Section):
     """Shape of what dlio_benchmark hands over instead of the data."""
     transformed_record_element_type: Annotated[Dtype, NoEffect("a batch carries the data that were read")] = "uint8"
     """Its type."""
-    order: BatchOrder = BatchOrder.PLAN
-    """In which order batches reach an accelerator."""
+    order: BatchOrder = "plan"
+    """In which order batches reach an accelerator: as the epoch's order says, or as they become complete."""
     drop_last: bool = True
     """Leave out the samples at the end that do not fill a batch."""
     workers: Positive | None = None

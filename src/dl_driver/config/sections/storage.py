@@ -3,7 +3,7 @@
 
 """The storage that is measured, and how it is reached."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import SecretStr
 
@@ -52,12 +52,7 @@ class Decode(Choice):
     ARROW = "arrow"
 
 
-class ReadEngine(Choice):
-    """How this program reads files."""
-
-    AUTO = "auto"
-    RING = "ring"
-    THREADS = "threads"
+ReadEngine = Literal["auto", "ring", "threads"]
 
 
 class StorageOptions(Section):
@@ -104,7 +99,7 @@ class Storage(Section):
     """MLCommons: as in storage_options."""
     post_generation_settle_seconds: Annotated[NumberFromZero, NoEffect("a written file is there")] = 0
     """MLCommons: seconds to wait after generation."""
-    engine: ReadEngine = ReadEngine.AUTO
+    engine: ReadEngine = "auto"
     """How files are read: io_uring's ring, threads, or what the kernel allows."""
     strict_direct: bool = False
     """A read through the page cache is an error where direct I/O was asked for."""
