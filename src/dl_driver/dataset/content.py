@@ -4,47 +4,53 @@
 """The bytes of generated samples: a function of (seed, file, offset), so any of them can be checked later.
 
 They are the keystream of AES-128 in counter mode under a key made from the seed and the file's number: incompressible,
-unlike from file to file, and as quick to make as memory is to fill.
+unlike from file to file, and made about as fast as memory is filled. Floats are kept finite.
 """
 
 import hashlib
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 _BLOCK = 16
-_ZEROS = bytes(1 << 20)
-_EXPONENT_MASKS = {2: 0xBFFF, 4: 0xBFFFFFFF, 8: 0xBFFFFFFFFFFFFFFF}
-"""Clears the top bit of a float's exponent, which leaves neither infinities nor NaNs."""
+_ZEROS = memoryview(bytes(1 << 18))
+_KEEP_FINITE = 0xBF
+"""Clears the top bit of a float's exponent, which stands in its last byte: no infinities, no NaNs."""
+_ZERO_OR_ONE = 0x01
 
 
 class FileContent:
-    """The content of one file; offsets count from its first sample's first byte."""
+    """The content of one file; offsets count from its first sample's first byte. Quickest when read in order."""
 
     def __init__(self, seed: int, file: int, dtype: str = "uint8") -> None:
         self._key = hashlib.blake2b(f"{seed}/{file}".encode(), digest_size=16).digest()
-        element = np.dtype(dtype)
-        self._mask = _EXPONENT_MASKS[element.itemsize] if element.kind == "f" else None
-        self._item = element.itemsize
+        self._mask, self._stride = _mask_of(np.dtype(dtype))
+        self._stream, self._next = self._stream_from(0), 0
+        """The keystream, and the offset it stands at."""
 
     def fill(self, offset: int, into: memoryview) -> None:
         """The bytes from ``offset`` on."""
-        if self._mask is None:
-            self._keystream(offset, into)
-            return
-        before = offset % self._item
-        whole = bytearray(-(-(before + len(into)) // self._item) * self._item)
-        self._keystream(offset - before, memoryview(whole))
-        words = np.frombuffer(whole, f"<u{self._item}")
-        np.bitwise_and(words, words.dtype.type(self._mask), out=words)
-        into[:] = memoryview(whole)[before : before + len(into)]
-
-    def _keystream(self, offset: int, into: memoryview) -> None:
-        block, skip = divmod(offset, _BLOCK)
-        encryptor = Cipher(algorithms.AES(self._key), modes.CTR(block.to_bytes(_BLOCK, "big"))).encryptor()
-        encryptor.update(_ZEROS[:skip])
-        at = 0
-        while at < len(into):
+        if offset != self._next:
+            self._stream = self._stream_from(offset)
+        for at in range(0, len(into), len(_ZEROS)):
             part = into[at : at + len(_ZEROS)]
-            encryptor.update_into(_ZEROS[: len(part)] if len(part) < len(_ZEROS) else _ZEROS, part)
-            at += len(part)
+            self._stream.update_into(_ZEROS[: len(part)], part)
+            if self._mask is not None:
+                masked = np.frombuffer(part, np.uint8)[(-1 - offset - at) % self._stride :: self._stride]
+                np.bitwise_and(masked, self._mask, out=masked)
+        self._next = offset + len(into)
+
+    def _stream_from(self, offset: int) -> CipherContext:
+        block, skip = divmod(offset, _BLOCK)
+        stream = Cipher(algorithms.AES(self._key), modes.CTR(block.to_bytes(_BLOCK, "big"))).encryptor()
+        stream.update(_ZEROS[:skip])
+        return stream
+
+
+def _mask_of(dtype: "np.dtype[np.generic]") -> tuple[int | None, int]:
+    """What to AND, and into the last of how many bytes; None where every byte will do."""
+    if dtype.kind == "b":
+        return _ZERO_OR_ONE, 1
+    if dtype.kind in "fc":
+        return _KEEP_FINITE, dtype.itemsize // (2 if dtype.kind == "c" else 1)
+    return None, 1

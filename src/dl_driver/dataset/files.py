@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The dl-driver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files of a data set: names, folders and sizes exactly as dlio_benchmark lays them out, computed and not listed."""
+"""The files of a data set: names, folders and sizes exactly as dlio_benchmark's, computed and not listed."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -3,11 +3,13 @@
 
 """The order of samples in an epoch: a function of position, never a list, so ten million files cost no memory.
 
-A shuffle is a keyed permutation: a four-round Feistel network over the smallest even number of bits that holds the
-domain, walked until it lands within it (cycle walking). Every rank computes any of its batches by itself.
+A shuffle is a keyed permutation: a Feistel network over the smallest even number of bits that holds the domain, walked
+until it lands within it (cycle walking; Black and Rogaway, "Ciphers with arbitrary finite domains", 2002). Every rank
+computes any of its batches by itself.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,10 @@ from numpy.typing import NDArray
 Int64 = NDArray[np.int64]
 UInt64 = NDArray[np.uint64]
 
-_ROUNDS = 4
+_ROUNDS = 8
+"""Four suffice for many files; a handful of files needs more until every order comes up as often."""
+_BLOCK = 4096
+"""Positions shuffled in one go, since NumPy spends as long on one as on hundreds."""
 _U64 = 0xFFFFFFFFFFFFFFFF
 
 
@@ -93,7 +98,24 @@ class EpochOrder:
         start = rank * self.total // self.ranks
         end = (rank + 1) * self.total // self.ranks
         first = min(start + step * self.batch_size, end)
-        positions = np.arange(first, min(first + self.batch_size, end), dtype=np.int64)
+        return self._samples_at(first, min(first + self.batch_size, end))
+
+    def _samples_at(self, start: int, end: int) -> tuple[Int64, Int64]:
+        """What stands at these positions, from blocks that are kept."""
+        if start >= end or not (self.file_shuffle or self.sample_shuffle):
+            return self.shuffled(start, end)
+        numbers = range(start // _BLOCK, (end - 1) // _BLOCK + 1)
+        if len(numbers) == 1:
+            files, samples = _block(self, numbers[0])
+        else:
+            blocks = [_block(self, number) for number in numbers]
+            files, samples = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        offset = numbers[0] * _BLOCK
+        return files[start - offset : end - offset], samples[start - offset : end - offset]
+
+    def shuffled(self, start: int, end: int) -> tuple[Int64, Int64]:
+        """What stands at these positions, computed."""
+        positions = np.arange(start, end, dtype=np.int64)
         if self.sample_shuffle:
             positions = Permutation(self.total, mix(self.seed))(positions)
         files, samples = np.divmod(positions, self.samples_per_file)
@@ -104,3 +126,12 @@ class EpochOrder:
     def reseeded(self, epoch: int) -> "EpochOrder":
         """The order of another epoch of the same seed."""
         return replace(self, seed=mix((self.seed << 20) + epoch))
+
+
+@lru_cache(maxsize=128)
+def _block(order: EpochOrder, number: int) -> tuple[Int64, Int64]:
+    """The samples at one block's positions; kept for the ranks of a host, each of which walks through its own."""
+    files, samples = order.shuffled(number * _BLOCK, min((number + 1) * _BLOCK, order.total))
+    files.setflags(write=False)
+    samples.setflags(write=False)
+    return files, samples

@@ -120,13 +120,18 @@ def open_loader(
 ) -> Loader:
     """A loader over all objects below ``uri`` (a path, or a URI such as ``direct:///data/train``), by name.
 
-    format: ``npz``, ``npy``; by default what the objects' suffix says. batch_size: samples. shuffle: another order of all
-    samples each epoch, a function of ``seed`` and the epoch, whatever the number of workers. workers: processes that read
-    and decode, by default one a core. readers: batches being filled at the same time, by default two a worker.
-    max_inflight: samples being read at the same time, by default 32 a worker. readahead: batches ready or in the making,
-    by default two a reader. order: ``plan``, or ``completion`` for whichever batch is ready first. drop_last: leave out a
-    last batch that is not full. samples_per_file: along the arrays' last axis. crop_bytes: carry only so many bytes of
-    each sample's first array; the rest is read and checked all the same. rank, ranks: this loader's share of the samples.
+    format: ``npz``, ``npy``; by default what the objects' suffix says.
+    batch_size: samples.
+    shuffle: another order of all samples each epoch, a function of ``seed`` and the epoch alone.
+    workers: processes that read and decode, by default one a core.
+    readers: batches being filled at the same time, by default two a worker.
+    max_inflight: samples being read at the same time, by default 32 a worker.
+    readahead: batches ready or in the making, by default two a reader.
+    order: ``plan``, or ``completion`` for whichever batch is ready first.
+    drop_last: leave out a last batch that is not full.
+    samples_per_file: along the arrays' last axis.
+    crop_bytes: carry only so many bytes of each sample's first array; the rest is read and checked all the same.
+    rank, ranks: this loader's share of the samples.
     timeout: seconds without any batch that are an error.
 
     Raises ConfigError for an argument out of range, DataError where there is nothing to load, StorageError.

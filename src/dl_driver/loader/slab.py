@@ -3,8 +3,8 @@
 
 """One piece of shared memory for a host process and its workers.
 
-It has no name: the workers inherit its descriptor, and it is gone with the last process that holds it. It holds a status
-word a reader, then the slots; a slot holds one batch: a record a sample, then the samples' bytes.
+It has no name: the workers inherit its descriptor, and it is gone with the last process that holds it. It holds a
+status word a reader, then the slots; a slot holds one batch: a record a sample, then the samples' bytes.
 """
 
 import ctypes

@@ -172,14 +172,18 @@ class Experiment:
         if train is not None:
             steps = self._training_steps(train)
             self._observer.epoch_begins(number, steps)
-            block = self._block(train, number, steps, self._workload.train.computation_time, ledger, run_start)
+            block = self._block(
+                train, number, steps, self._workload.train.computation_time, ledger=ledger, run_start=run_start
+            )
             blocks.append(block)
             duration = block.duration_ns
         evaluate = lanes.get(Phase.EVALUATE)
         if evaluate is not None and self._evaluates(number) and self._stop.reason is None:
             own = ledger if train is None else None
             time_ = self._workload.evaluation.eval_time
-            blocks.append(self._block(evaluate, number, evaluate.feed.order.steps, time_, own, run_start))
+            blocks.append(
+                self._block(evaluate, number, evaluate.feed.order.steps, time_, ledger=own, run_start=run_start)
+            )
         self._plugins.after_epoch(number)
         pids = [os.getpid(), *(pid for lane in lanes.values() for pid in lane.pool.pids)]
         memory = proportional_set_size(pids)
@@ -204,7 +208,7 @@ class Experiment:
         )
 
     def _block(
-        self, lane: _Lane, epoch: int, steps: int, compute: Duration, ledger: SampleLedger | None, run_start: int
+        self, lane: _Lane, epoch: int, steps: int, compute: Duration, *, ledger: SampleLedger | None, run_start: int
     ) -> Block:
         phase = lane.feed.phase
         compute_ns = self._draw(compute, steps)

@@ -5,7 +5,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from dl_driver.config.sections.base import (
     ONE_OR_MANY,
@@ -24,6 +24,14 @@ Dtype = Literal[
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float16", "float32", "float64", "complex64", "complex128",
 ]  # fmt: skip
+
+
+_BYTES = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "float16": 2, "complex64": 8, "complex128": 16}
+
+
+def element_bytes(dtype: Dtype) -> int:
+    """Bytes of one element."""
+    return _BYTES.get(dtype) or (4 if dtype.endswith("32") else 8)
 
 
 class DatasetFormat(Choice):
@@ -74,6 +82,15 @@ class GenerationMethod(Choice):
     NUMPY = "numpy"
 
 
+_SHORT_KINDS = {"f": "float", "i": "int", "u": "uint"}
+
+
+def _numpy_name(name: object) -> object:
+    """``f16`` is float16."""
+    text = str(name)
+    return f"{_SHORT_KINDS[text[0]]}{text[1:]}" if text[:1] in _SHORT_KINDS and text[1:].isdigit() else name
+
+
 class Hdf5(Section):
     """What is particular to HDF5 files."""
 
@@ -90,8 +107,8 @@ class ParquetColumn(Section):
 
     name: Text
     """The column's name."""
-    dtype: str = "float32"
-    """Type of an element: f16, f32, f64, i8, ... or NumPy's name."""
+    dtype: Annotated[Dtype, BeforeValidator(_numpy_name)] = "float32"
+    """NumPy's name of an element's type; MLCommons' short names (f16, i8, ...) mean the same."""
     size: Positive = 1
     """Elements a row."""
     read: bool = True

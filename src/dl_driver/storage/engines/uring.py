@@ -67,6 +67,7 @@ class Ring:
         flags, protection = mmap.MAP_SHARED | 0x8000, mmap.PROT_READ | mmap.PROT_WRITE  # 0x8000: MAP_POPULATE
         rings = mmap.mmap(self._descriptor, size, flags, protection, offset=_SUBMISSION_RING)
         requests = mmap.mmap(self._descriptor, entries * _SQE_SIZE, flags, protection, offset=_SUBMISSION_ENTRIES)
+        self._mappings = (rings, requests)
         self.submission_entries = memoryview(requests)
         self._bytes = memoryview(rings)
         self._words = self._bytes[: size & ~3].cast("I")
@@ -128,4 +129,8 @@ class Ring:
 
     def close(self) -> None:
         """Give the ring back. No request may be in flight whose memory is going away."""
+        for view in (self._words, self._bytes, self.submission_entries):
+            view.release()
+        for memory in self._mappings:
+            memory.close()
         os.close(self._descriptor)

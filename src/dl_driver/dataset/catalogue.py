@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Finding a workload's files without listing them: their names are known, so a sample of them is looked up.
+
+Only where a name is missing is the folder listed, since a data set may have been generated with another count.
+"""
+
+from collections.abc import Sequence
+
+from dl_driver.dataset.files import ComputedFiles, FileSet, ListedFiles
+from dl_driver.errors import DataError, StorageError
+from dl_driver.storage.base import Storage
+
+_PROBES = 1024
+
+
+def locate_files(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[str]]:
+    """The files to read, and warnings. Raises DataError where there are fewer than the workload asks for."""
+    if len(files) == 0 or all(_exists(storage, files.key(index)) for index in _probes(len(files))):
+        return files, ()
+    return _listed(storage, files)
+
+
+def _probes(count: int) -> Sequence[int]:
+    """Evenly spread, the first and the last among them."""
+    number = min(count, _PROBES)
+    return [index * (count - 1) // max(1, number - 1) for index in range(number)]
+
+
+def _exists(storage: Storage, key: str) -> bool:
+    try:
+        storage.stat(key)
+    except StorageError:
+        return False
+    return True
+
+
+def _listed(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[str]]:
+    suffix = f".{files.format}"
+    try:
+        found = [info for info in storage.list(files.folder) if info.key.endswith(suffix)]
+    except StorageError:
+        found = []
+    where = f"{storage.uri.rstrip('/')}/{files.folder}"
+    if len(found) < len(files):
+        raise DataError(
+            f"{where} holds {len(found)} {suffix} files, {len(files)} are needed: generate the data set"
+            f" (workflow.generate_data=true, or `dl-driver generate`), or set dataset.{_count_key(files)}={len(found)}"
+        )
+    # As DLIO: by base name, so that subfolders take turns; the first ones are used.
+    found.sort(key=lambda info: info.key.rpartition("/")[2])
+    chosen = found[: len(files)]
+    warnings = []
+    if len(found) > len(files):
+        warnings.append(f"{where} holds {len(found)} {suffix} files; the first {len(files)} by name are used")
+    return ListedFiles([info.key for info in chosen], [info.size for info in chosen]), warnings
+
+
+def _count_key(files: ComputedFiles) -> str:
+    return "num_files_train" if files.folder == "train" else "num_files_eval"
