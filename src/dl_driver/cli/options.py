@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Arguments that the commands about one workload share: which one, overrides, environment."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dl_driver.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from dl_driver.config import LoadedWorkload
+
+_OVERRIDES = "Overrides such as reader.batch_size=8 follow."
+
+
+def complete_config(ctx: Any, args: list[str], incomplete: str) -> list[str]:
+    """Bundled workloads for CONFIG, sections and keys for the overrides after it; files are left to the shell."""
+    given = (ctx.params.get("arguments") or []) if ctx is not None else []
+    if given or (ctx is not None and ctx.params.get("config")):
+        from dl_driver.config.keys import complete_key
+
+        return complete_key(incomplete)
+    from dl_driver.config.bundled import bundled_names
+
+    return [name for name in bundled_names() if name.startswith(incomplete)]
+
+
+ConfigArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CONFIG [KEY=VALUE]...",
+        help=f"A workload file, or a bundled workload's name (see dl-driver workloads). {_OVERRIDES}",
+        autocompletion=complete_config,
+    ),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option("-c", "--config", metavar="CONFIG", help="The workload here; then all arguments are overrides."),
+]
+EnvFileOption = Annotated[
+    str | None,
+    typer.Option("--env-file", metavar="FILE", help="Set variables from this file that the environment lacks."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def split_config(arguments: list[str] | None, config: str | None) -> tuple[str, list[str]]:
+    """The workload's source, and the overrides. Raises ConfigError where no workload is named."""
+    given = list(arguments or [])
+    if config is not None:
+        return config, given
+    if not given:
+        raise ConfigError([Problem("", "expected CONFIG: a workload file or a name that dl-driver workloads lists")])
+    if "=" in given[0]:
+        message = f"expected CONFIG before the override {given[0]}: a workload file or a bundled name"
+        raise ConfigError([Problem("", message)])
+    return given[0], given[1:]
+
+
+def load_workload(arguments: list[str] | None, config: str | None, env_file: str | None) -> "LoadedWorkload":
+    """The workload that the arguments name; what is to be said about it goes to stderr. Raises ConfigError."""
+    from dl_driver.config import load
+
+    source, overrides = split_config(arguments, config)
+    loaded = load(source, overrides, env_file=env_file)
+    for warning in loaded.warnings:
+        print(f"dl-driver: warning: {warning}", file=sys.stderr)
+    return loaded

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""run.json: what ran, on what, and how it was read. Secrets never get here."""
+
+import json
+import re
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from dl_driver import __version__
+from dl_driver.metrics.record import RunRecord
+from dl_driver.report.facts import WorkloadFacts
+from dl_driver.report.summary import Summary
+
+_SECRET = re.compile(r"key_id|access_key|secret|token|password|credential|sas", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(://)[^/@]+@")
+_PACKAGES = ("numpy", "pydantic", "hydra-core", "pyarrow", "isal", "cryptography")
+
+
+def run_json(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> str:
+    """The file's text."""
+    content = {
+        "schema_version": 1,
+        "run_id": record.run_id,
+        "versions": {"dl_driver": __version__, "python": record.host.python, "kernel": record.host.kernel}
+        | {name: _version(name) for name in _PACKAGES},
+        "workload": facts.source,
+        "config": without_secrets(facts.composed),
+        "config_sha256": facts.config_hash,
+        "host": {
+            "hostname": record.host.hostname,
+            "cpu_count": record.host.cpu_count,
+            "processor": record.host.cpuinfo.get("model name"),
+            "memory_bytes": record.host.memory_bytes,
+        },
+        "loader": {name: getattr(record.loader, name) for name in record.loader.__slots__},
+        "clock": dict(record.clock),
+        "accelerators": record.accelerators,
+        "start": record.start.isoformat(),
+        "end": record.end.isoformat(),
+        "duration_s": record.duration_ns / 1e9,
+        "peak_memory_bytes": record.peak_memory_bytes,
+        "samples": summary.samples,
+        "bytes": summary.bytes,
+        "decode_s": summary.shares.decode_s if summary.shares else None,
+        "access_order": {"first": list(record.access_order.first), "blake2b_128": record.access_order.digest}
+        if record.access_order
+        else None,
+        "partial": record.partial,
+        "warnings": list(record.warnings),
+    }
+    return json.dumps(without_secrets(content), indent=2) + "\n"
+
+
+def without_secrets(value: Any) -> Any:
+    """The same with the values of secret keys, and credentials in URIs, replaced."""
+    if isinstance(value, Mapping):
+        return {
+            key: "(hidden)" if _SECRET.search(str(key)) and isinstance(item, str) else without_secrets(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(item) for item in value]
+    return _CREDENTIALS.sub(r"\1(hidden)@", value) if isinstance(value, str) else value
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
