@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 _OVERRIDES = "Overrides such as reader.batch_size=8 follow."
 
 
-def complete_config(ctx: Any, args: list[str], incomplete: str) -> list[str]:
-    """Bundled workloads for CONFIG, sections and keys for the overrides after it; files are left to the shell."""
-    given = (ctx.params.get("arguments") or []) if ctx is not None else []
-    if given or (ctx is not None and ctx.params.get("config")):
-        from dl_driver.config.keys import complete_key
-
-        return complete_key(incomplete)
+def complete_source(incomplete: str) -> list[str]:
+    """Bundled workloads; files are left to the shell."""
     from dl_driver.config.bundled import bundled_names
 
     return [name for name in bundled_names() if name.startswith(incomplete)]
+
+
+def complete_argument(ctx: Any, args: list[str], incomplete: str) -> list[str]:
+    """Bundled workloads for CONFIG, and keys for the overrides after it."""
+    if not (ctx.params.get("arguments") or ctx.params.get("config")):
+        return complete_source(incomplete)
+    from dl_driver.config.keys import complete_key
+
+    return complete_key(incomplete)
 
 
 ConfigArguments = Annotated[
@@ -33,12 +37,18 @@ ConfigArguments = Annotated[
     typer.Argument(
         metavar="CONFIG [KEY=VALUE]...",
         help=f"A workload file, or a bundled workload's name (see dl-driver workloads). {_OVERRIDES}",
-        autocompletion=complete_config,
+        autocompletion=complete_argument,
     ),
 ]
 ConfigOption = Annotated[
     str | None,
-    typer.Option("-c", "--config", metavar="CONFIG", help="The workload here; then all arguments are overrides."),
+    typer.Option(
+        "-c",
+        "--config",
+        metavar="CONFIG",
+        help="The workload here; then all arguments are overrides.",
+        autocompletion=complete_source,
+    ),
 ]
 EnvFileOption = Annotated[
     str | None,

@@ -9,6 +9,7 @@ import typer
 
 from dl_driver.cli.options import ConfigArguments, ConfigOption, EnvFileOption, JsonOption, load_workload
 from dl_driver.cli.tables import pairs
+from dl_driver.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dl_driver.config import LoadedWorkload
@@ -32,6 +33,7 @@ def plan(
 
     memory = _bytes(host_memory)
     loaded = load_workload(arguments, config, env_file)
+    _refuse_without_data(loaded)
     made = plan_run(loaded.workload, accelerators, hosts, memory)
     if json:
         from json import dumps
@@ -39,6 +41,16 @@ def plan(
         print(dumps(_as_json(loaded, made), indent=2))
         return
     print(pairs(_as_text(loaded, made)))
+
+
+def _refuse_without_data(loaded: "LoadedWorkload") -> None:
+    """A workload of checkpoints alone has no data set."""
+    flow = loaded.workload.workflow
+    if not (flow.train or flow.generate_data):
+        message = (
+            "the workload neither trains nor generates data, so there is no data set to plan; expected one of these"
+        )
+        raise ConfigError([Problem("workflow", message, loaded.source)])
 
 
 def _bytes(size: str | None) -> int | None:

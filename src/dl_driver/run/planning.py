@@ -5,8 +5,9 @@
 
 from dataclasses import dataclass
 
-from dl_driver.config import Workload
+from dl_driver.config import DatasetFormat, Workload
 from dl_driver.config.demand import Demand, demand
+from dl_driver.config.sections.dataset import element_bytes
 from dl_driver.dataset.files import ComputedFiles, evaluation_files, training_files
 from dl_driver.dataset.order import EpochOrder
 from dl_driver.dataset.totals import file_bytes
@@ -41,7 +42,7 @@ class SplitPlan:
 
 @dataclass(frozen=True, slots=True)
 class FirstFile:
-    """The first file of a data set."""
+    """The first file of a data set of arrays."""
 
     key: str
     dims: tuple[int, ...]
@@ -113,7 +114,7 @@ def plan_run(workload: Workload, accelerators: int = 1, hosts: int = 1, host_mem
         hosts=hosts,
         train=train,
         evaluation=_split(workload, evaluation, reader.batch_size_eval, accelerators),
-        first_file=_first_file(training) if data.num_files_train else None,
+        first_file=_first_file(training) if data.num_files_train and not data.parquet.columns else None,
         epochs=workload.train.epochs,
         steps_per_epoch=steps,
         epoch_seconds=steps * workload.train.computation_time.mean_s,
@@ -153,11 +154,20 @@ def _split(workload: Workload, files: ComputedFiles, batch_size: int, accelerato
     return SplitPlan(
         num_files=len(files),
         samples=order.total,
-        payload_bytes=files.payload_bytes,
+        payload_bytes=_payload_bytes(workload, files),
         file_bytes=file_bytes(files),
         batch_size=batch_size,
         steps=order.steps,
     )
+
+
+def _payload_bytes(workload: Workload, files: ComputedFiles) -> int:
+    """Of a Parquet table, its columns' elements; of all other formats, the samples' squares or shapes."""
+    columns = workload.dataset.parquet.columns
+    if workload.dataset.format is not DatasetFormat.PARQUET or not columns:
+        return files.payload_bytes
+    row = sum(column.size * element_bytes(column.dtype) for column in columns)
+    return files.count * files.samples_per_file * row
 
 
 def _first_file(files: ComputedFiles) -> FirstFile:

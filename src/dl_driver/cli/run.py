@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""``dl-driver run``: generate where asked, train and evaluate on emulated accelerators, report."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dl_driver.cli.options import ConfigArguments, ConfigOption, EnvFileOption, split_config
+from dl_driver.cli.progress import Progress, ProgressStyle
+
+if TYPE_CHECKING:
+    from dl_driver.config import LoadedWorkload
+    from dl_driver.metrics.record import RunRecord
+    from dl_driver.report.facts import WorkloadFacts
+    from dl_driver.report.summary import Summary
+    from dl_driver.run.accelerators import StopRequest
+
+
+class ReportFormat(str, Enum):
+    """Choices of --format."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+def run(
+    arguments: ConfigArguments = None,
+    config: ConfigOption = None,
+    env_file: EnvFileOption = None,
+    accelerators: Annotated[int, typer.Option(min=1, help="Emulated accelerators.")] = 1,
+    mlperf: Annotated[bool, typer.Option("--mlperf", help="Print the MLPerf-style report.")] = False,
+    report_format: Annotated[ReportFormat | None, typer.Option("--format", help="Of that report.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the report to this file.")] = None,
+    max_epochs: Annotated[int | None, typer.Option(min=1, help="Stop after so many epochs.")] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop after so many training steps in all.")] = None,
+    pool_size: Annotated[int | None, typer.Option(min=1, help="Samples being read, an accelerator.")] = None,
+    readahead: Annotated[int | None, typer.Option(min=1, help="Batches outstanding, an accelerator.")] = None,
+    max_inflight: Annotated[int | None, typer.Option(min=1, help="At most so many samples being read.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds without a batch that end the run.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Reading processes; by default one a core.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder; by default results/WORKLOAD/TIME.")] = None,
+    progress: Annotated[ProgressStyle, typer.Option(help="How to show progress, on stderr.")] = ProgressStyle.AUTO,
+    strict_direct: Annotated[bool, typer.Option("--strict-direct", help="Fail where O_DIRECT is impossible.")] = False,
+    pretty: Annotated[bool, typer.Option("--pretty", help="Print the composed configuration and stop.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")] = False,
+) -> None:
+    """Run a workload and report whether the storage kept the accelerators busy."""
+    depth = {"pool_size": pool_size, "readahead": readahead, "max_inflight": max_inflight}
+    reader = depth | {"timeout": timeout, "workers": workers}
+    overrides = [f"reader.{key}={value}" for key, value in reader.items() if value is not None]
+    loaded = _load(arguments, config, env_file, overrides + ["storage.strict_direct=true"] * strict_direct)
+    if pretty:
+        _print_config(loaded)
+        return
+    shown = Progress(progress, "steps")
+    folder = results or _default_folder(loaded)
+    if _generate(loaded, workers, progress, shown):
+        return
+    options = {"accelerators": accelerators, "max_steps": max_steps, "max_epochs": max_epochs}
+    record, summary, facts = _experiment(loaded, options, folder, shown, verbose)
+    _print(record, summary, facts, (report_format or ReportFormat.JSON) if mlperf or report_format else None, output)
+    print(f"results: {folder}", file=sys.stderr)
+    if record.partial or summary.target_met is False:
+        raise typer.Exit(1)
+
+
+def _load(
+    arguments: list[str] | None, config: str | None, env_file: str | None, overrides: list[str]
+) -> "LoadedWorkload":
+    from dl_driver.config import load
+
+    source, given = split_config(arguments, config)
+    loaded = load(source, [*given, *overrides], env_file=env_file)
+    for warning in loaded.warnings:
+        print(f"dl-driver: warning: {warning}", file=sys.stderr)
+    return loaded
+
+
+def _print_config(loaded: "LoadedWorkload") -> None:
+    import yaml
+
+    from dl_driver.report.run_json import without_secrets
+
+    print(yaml.safe_dump(without_secrets(loaded.composed), sort_keys=False), end="")
+
+
+def _default_folder(loaded: "LoadedWorkload") -> Path:
+    workload = loaded.workload
+    if workload.output.folder:
+        return Path(workload.output.folder)
+    return Path("results") / workload.name / datetime.now().strftime("%Y%m%d_%H%M%S")
+
+
+def _generate(loaded: "LoadedWorkload", workers: int | None, style: ProgressStyle, shown: Progress) -> bool:
+    """Generate where the workload says so; True where it asks for nothing else."""
+    flow = loaded.workload.workflow
+    if not flow.generate_data:
+        return False
+    from dl_driver.run.generating import generate_data_set
+
+    files = Progress(style, "generating files")
+    report = generate_data_set(loaded.workload, skip_existing=True, workers=workers, progress=files.update)
+    shown.note(f"generated {report.files:,} files, {report.bytes / 2**20:,.1f} MiB; {report.skipped:,} were there")
+    return not (flow.train or flow.evaluation or flow.checkpoint)
+
+
+def _experiment(
+    loaded: "LoadedWorkload", options: dict[str, int | None], folder: Path, shown: Progress, verbose: bool
+) -> "tuple[RunRecord, Summary, WorkloadFacts]":
+    from dl_driver.report.facts import workload_facts
+    from dl_driver.report.folder import prepare, write_results
+    from dl_driver.report.summary import summarize
+    from dl_driver.run.accelerators import StopRequest
+    from dl_driver.run.experiment import Experiment, Observer, RunOptions
+    from dl_driver.run.plugins import Plugins
+
+    prepare(folder)
+    facts = workload_facts(loaded)
+    stop, plugins = StopRequest(), Plugins.discover()
+
+    def block_ends(block: Any) -> None:
+        seconds = block.duration_ns / 1e9
+        shown.note(f"epoch {block.epoch} {block.phase.value}: {block.steps} steps in {seconds:.2f} s")
+
+    observer = Observer(block_ends=block_ends)
+    if verbose:
+        shown.note(f"reading {facts.data_uri} for {options['accelerators']} accelerator(s)")
+    run_options = RunOptions(options["accelerators"] or 1, options["max_steps"], options["max_epochs"])
+    with _stop_on_interrupt(stop):
+        record = Experiment(loaded.workload, run_options, plugins=plugins, observer=observer, stop=stop).run()
+    summary = summarize(record, facts)
+    write_results(folder, record, summary, facts, loaded.workload.output.log_file)
+    plugins.finalize(summary)
+    return record, summary, facts
+
+
+@contextmanager
+def _stop_on_interrupt(stop: "StopRequest") -> Iterator[None]:
+    """The first Ctrl-C ends the run at the step's end; the next one at once."""
+
+    def ask(number: int, frame: object) -> None:
+        if stop.reason is not None:
+            raise KeyboardInterrupt
+        stop.reason = "interrupted"
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _print(
+    record: "RunRecord",
+    summary: "Summary",
+    facts: "WorkloadFacts",
+    report_format: ReportFormat | None,
+    output: Path | None,
+) -> None:
+    """The report alone on stdout where one is asked for, else the summary."""
+    from dl_driver.report.mlperf import report_csv, report_json
+
+    make = report_csv if report_format is ReportFormat.CSV else report_json
+    if output is not None:
+        from dl_driver.report.folder import write_text
+
+        write_text(output, [make(record, summary, facts)])
+    elif report_format is not None:
+        print(make(record, summary, facts), end="")
+        return
+    from rich.console import Console
+
+    from dl_driver.report.console import console_summary
+
+    Console(stderr=report_format is not None).print(console_summary(record, summary, facts))
