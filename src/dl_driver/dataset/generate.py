@@ -100,7 +100,7 @@ def _run_workers(generation: Generation, blocks: Sequence[range], count: int, do
     pending = iter(blocks)
     processes: list[WorkerProcess] = []
     try:
-        for _ in range(count):
+        while len(processes) < count:
             processes.append(WorkerProcess("dl_driver.dataset.generate:work", generation))
         channels = {process.channel: process for process in processes}
         for channel in list(channels):
