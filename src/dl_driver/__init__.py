@@ -3,6 +3,7 @@
 
 """dl-driver replays the I/O of AI training against a storage system."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,7 +16,5 @@ __all__ = ["Batch", "Loader", "__version__", "open_loader"]
 def __getattr__(name: str) -> Any:
     """The loader's names, imported when first asked for, so that the commands start quickly."""
     if name in ("Batch", "Loader", "open_loader"):
-        import dl_driver.loader
-
-        return getattr(dl_driver.loader, name)
+        return getattr(import_module("dl_driver.loader"), name)
     raise AttributeError(f"module 'dl_driver' has no attribute {name!r}")

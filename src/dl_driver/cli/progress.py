@@ -5,13 +5,13 @@
 
 import json
 import sys
-from enum import Enum
+from enum import StrEnum
 from time import monotonic
 
 _INTERVAL_S = {"live": 0.1, "plain": 2.0, "json": 1.0}
 
 
-class ProgressStyle(str, Enum):
+class ProgressStyle(StrEnum):
     """Choices of --progress; auto is live on a terminal and plain elsewhere."""
 
     AUTO = "auto"

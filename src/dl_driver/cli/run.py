@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dl_driver.run.accelerators import StopRequest
 
 
-class ReportFormat(str, Enum):
+class ReportFormat(StrEnum):
     """Choices of --format."""
 
     JSON = "json"

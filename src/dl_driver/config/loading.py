@@ -53,12 +53,7 @@ def load(source: str, overrides: Sequence[str] = (), *, env_file: str | None = N
 
 def _gather(from_file: list[Setting], texts: Sequence[str]) -> Translated:
     """The file's settings and the overrides', in today's spelling, in one list."""
-    problems: list[Problem] = []
-    try:
-        parsed = parse_overrides(texts)
-    except ConfigError as error:
-        parsed = []
-        problems.extend(error.problems)
+    parsed, problems = parse_overrides(texts)
     lower, upper = resolve(from_file, _laid_together(parsed))
     framework = framework_of([*lower, *upper], Framework.TENSORFLOW)
     below, above = translate(lower, framework), translate(upper, framework)

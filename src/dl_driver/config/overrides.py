@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dl_driver.config.settings import Path, Setting, flatten
-from dl_driver.errors import ConfigError, Problem
+from dl_driver.errors import Problem
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -31,24 +31,18 @@ class Override:
     """Empty where the key is to be removed."""
 
 
-def parse_overrides(texts: Sequence[str]) -> list[Override]:
-    """All overrides, in order; raises ConfigError with one Problem for each that is wrong."""
+def parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[Problem]]:
+    """All overrides that can be understood, in order, and a Problem for each of the others."""
     if not texts:
-        return []
+        return [], []
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     parser = OverridesParser.create()
-    parsed: list[Override] = []
-    problems: list[Problem] = []
-    for text in texts:
-        result = _parse(parser, text)
-        if isinstance(result, Problem):
-            problems.append(result)
-        else:
-            parsed.append(result)
-    if problems:
-        raise ConfigError(problems)
-    return parsed
+    results = [_parse(parser, text) for text in texts]
+    return (
+        [result for result in results if isinstance(result, Override)],
+        [result for result in results if isinstance(result, Problem)],
+    )
 
 
 def _parse(parser: "OverridesParser", text: str) -> Override | Problem:

@@ -6,6 +6,10 @@
 Pydantic stands at the configuration's edge alone; what is read here is frozen and passed on as it is.
 """
 
+from collections.abc import Mapping
+
+from pydantic import model_validator
+
 from dl_driver.config.locations import data_uri
 from dl_driver.config.sections.base import Section
 from dl_driver.config.sections.checkpoint import Checkpoint
@@ -45,6 +49,15 @@ class Workload(Section):
     """dlio_benchmark's profilers."""
     storage: Storage = Storage()
     """The storage that is measured."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _framework_of_loader(cls, data: object) -> object:
+        """A loader that only one framework has names the framework, where nothing else does."""
+        if not isinstance(data, Mapping) or "framework" in data or not isinstance(data.get("reader"), Mapping):
+            return data
+        loader = str(data["reader"].get("data_loader")).lower()
+        return {**data, "framework": loader} if loader in list(Framework) else data
 
     @property
     def name(self) -> str:

@@ -4,7 +4,8 @@
 """Bytes of all files of a split together, containers included, without asking for each file's size.
 
 A container of NPZ or NPY is as long as its header, and that depends on the number of digits in the shape alone, and on
-whether sizes need 64 bits. So files are counted by these, and one of each kind is asked.
+whether sizes and offsets take the wide fields (from 2 GiB on, as zipfile decides). So files are counted by these, and
+one of each kind is asked.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from dl_driver.dataset.files import ComputedFiles
 from dl_driver.formats import format_names
 
 _DIGIT_SIZED = ("npz", "npy")
-_WIDE = 1 << 32
+_WIDE = 1 << 31
 _MARGIN = 1 << 20
 """Around the size at which a container changes, each file is asked."""
 _POWERS = 10 ** np.arange(1, 19, dtype=np.int64)

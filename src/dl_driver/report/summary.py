@@ -3,10 +3,10 @@
 
 """The figures of a run, as a pure function of its record.
 
-AU is dlio_benchmark's: of each accelerator and block, 100 * compute of the steps in the metric window / (the block's
-time - the time of the excluded steps), where a step's time is its wait and computation; barriers count. An epoch's AU is
-the mean over accelerators, the run's the mean over epochs. Throughput is measured: the samples and bytes that came in
-the window, over the window's time.
+AU is dlio_benchmark's: of each accelerator and block, 100 * compute of the steps in the metric window / (the
+block's time - the time of the excluded steps), where a step's time is its wait and computation; barriers count. An
+epoch's AU is the mean over accelerators, the run's the mean over epochs. Throughput is measured: the samples and bytes
+that came in the window, over the window's time.
 """
 
 from collections.abc import Sequence

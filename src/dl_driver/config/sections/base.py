@@ -76,10 +76,11 @@ def _scalar_is_list(value: object) -> object:
 
 Integer = Annotated[int, BeforeValidator(_refuse_bool)]
 Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
-Count = Annotated[Integer, Field(ge=0)]
-Positive = Annotated[Integer, Field(ge=1)]
-PositiveNumber = Annotated[Number, Field(gt=0)]
-NumberFromZero = Annotated[Number, Field(ge=0)]
+# A bound stands before the validator: behind it, pydantic leaves it out of the JSON Schema.
+Count = Annotated[int, Field(ge=0), BeforeValidator(_refuse_bool)]
+Positive = Annotated[int, Field(ge=1), BeforeValidator(_refuse_bool)]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
+NumberFromZero = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
 Limit = Annotated[Count | None, BeforeValidator(_minus_one_is_none)]
 """A count, or None for no limit, which dlio_benchmark writes as -1."""
 PositiveLimit = Annotated[Positive | None, BeforeValidator(_minus_one_is_none)]

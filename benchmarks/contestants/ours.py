@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""dl-driver's loader: every sample's arrays are taken as views, and one byte of each is read."""
+
+import argparse
+
+from benchmarks.contestants.serve import serve
+from dl_driver import open_loader
+
+
+def main() -> None:
+    """Read FOLDER (a path or URI) in turns."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("uri")
+    parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--min-seconds", type=float, required=True)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--max-inflight", type=int)
+    options = parser.parse_args()
+    loader = open_loader(
+        options.uri,
+        format="npz",
+        batch_size=options.batch_size,
+        workers=options.workers,
+        max_inflight=options.max_inflight,
+    )
+
+    def epoch() -> tuple[int, int]:
+        samples = num_bytes = touched = 0
+        for batch in loader:
+            for sample in batch:
+                x, y = sample["x"], sample["y"]
+                touched += int(x.item(0)) + len(y)
+            samples += len(batch)
+            num_bytes += batch.nbytes
+        return samples, num_bytes
+
+    with loader:
+        serve(epoch, options.min_seconds)
+
+
+if __name__ == "__main__":
+    main()

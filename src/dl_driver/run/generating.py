@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Generation, as a phase of a run or alone."""
+
+from dl_driver.config import Workload
+from dl_driver.dataset.files import evaluation_files, training_files
+from dl_driver.dataset.generate import Generation, GenerationReport, Progress, generate
+from dl_driver.formats import get_format
+from dl_driver.run.feeds import storage_settings
+
+
+def generate_data_set(
+    workload: Workload, *, skip_existing: bool, workers: int | None, progress: Progress
+) -> GenerationReport:
+    """Write the workload's training and evaluation files; raises ConfigError for a format that cannot be written."""
+    splits = (training_files(workload), evaluation_files(workload))
+    get_format(splits[0].format)
+    generation = Generation(
+        workload.data_uri, storage_settings(workload, 1), splits, workload.train.seed, skip_existing
+    )
+    return generate(generation, workers, progress)

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+import pytest
+
+from dl_driver.config import load
+from dl_driver.dataset.files import evaluation_files, training_files
+from dl_driver.dataset.totals import file_bytes
+
+
+@pytest.mark.parametrize("file_format", ["npz", "npy"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["dataset.record_length_bytes=40000", "dataset.record_length_bytes_stdev=30000"],
+        ["dataset.record_length_bytes=120", "dataset.record_length_bytes_stdev=90", "dataset.num_samples_per_file=7"],
+        ["dataset.record_length_bytes=4294967296", "dataset.record_length_bytes_stdev=100000"],
+        ["dataset.record_length_bytes=4294967296", "dataset.record_length_bytes_stdev=3000000000"],
+        ["dataset.record_dims=[10,20]", "dataset.record_element_type=float32"],
+        [],
+    ],
+)
+def test_the_sum_is_that_of_every_file(file_format, changes):
+    counts = ["dataset.num_files_train=300", "dataset.num_files_eval=41"]
+    workload = load("demo", [f"dataset.format={file_format}", *counts, *changes]).workload
+    for files in (training_files(workload), evaluation_files(workload)):
+        assert file_bytes(files) == sum(files.size(index) for index in range(len(files)))
+
+
+def test_no_files_and_formats_that_cannot_tell():
+    assert file_bytes(evaluation_files(load("unet3d_h100").workload)) == 0
+    assert file_bytes(training_files(load("retinanet_b200").workload)) is None
