@@ -26,6 +26,9 @@ class Npy:
 
     def __init__(self) -> None:
         self._spare = SpareBuffer()
+        self._header, self._size = b"", -1
+        self._layout: Layout = ()
+        """Of the file last seen: those of a data set are alike."""
 
     def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
         """See Format."""
@@ -46,9 +49,13 @@ class Npy:
 
     def decode(self, data: memoryview) -> Layout:
         """See Format."""
+        if len(data) == self._size and data[: len(self._header)] == self._header:
+            return self._layout
         walker = Walker(_NpyStructure())
         walker.feed(data)
-        return walker.finish()
+        layout = walker.finish()
+        self._header, self._size, self._layout = bytes(data[: layout[0].offset]), len(data), layout
+        return layout
 
     def stream(self) -> Walker:
         """See Format."""

@@ -4,7 +4,8 @@
 """Reads of files through io_uring: opened, read and closed in the kernel, many with one system call.
 
 A read outside a session is a chain of three requests (open into a slot of the ring's own file table, read, close), so
-no descriptor of the process is used and no further call is made. A session opens its file once and keeps the slot.
+no descriptor of the process is used and no further call is made. The chain of each slot is written once; a read only
+fills in the path, the offset, the address and the length. A session opens its file once and keeps the slot.
 """
 
 import os
@@ -17,29 +18,35 @@ from time import perf_counter_ns
 from dl_driver.errors import StorageError
 from dl_driver.storage.base import Completion, QueueReport, Read
 from dl_driver.storage.engines.files import OpenMode, read_error
-from dl_driver.storage.engines.uring import Ring
+from dl_driver.storage.engines.uring import SQE_SIZE, Ring
 from dl_driver.storage.syscalls import address_of
 
 _OP_POLL_ADD, _OP_OPENAT, _OP_CLOSE, _OP_READ = 6, 18, 19, 22
-_FIXED_FILE, _HARDLINK = 1 << 0, 1 << 3
+_FIXED_FILE, _HARDLINK, _SKIP_SUCCESS = 1 << 0, 1 << 3, 1 << 6
 _POLL_IN = 1
 _PATH_MAX = 4096
-# What a completion is about: the upper bits of user_data; the lower ones hold the operation's or session's number.
-_READ, _OPEN, _CLOSE, _SESSION_OPEN, _WATCH = range(5)
-_KIND_SHIFT = 56
-_NUMBER_MASK = (1 << _KIND_SHIFT) - 1
+_CHAIN = 3
+"""Requests of a read outside a session."""
+_OTHERS = 64
+"""Requests of other kinds that can be handed over at once."""
+# What a completion is about: the lower bits of user_data; the upper ones hold the slot's or the operation's number.
+_READ, _OPEN, _CLOSE, _SESSION_READ, _SESSION_OPEN, _WATCH = range(6)
+_KIND_BITS = 3
+_KIND_MASK = (1 << _KIND_BITS) - 1
+_NUMBER_MASK = (1 << 48) - 1
 
 _SQE = struct.Struct("<BBHiQQIIQHHIQQ")
 _pack = _SQE.pack_into
+_pack_span = struct.Struct("<QQI").pack_into
+"""Offset, address and length, from a request's eighth byte on."""
 
 
 @dataclass(slots=True)
 class _Operation:
-    """A read in flight."""
+    """A read in flight within a session."""
 
     read: Read
     submitted_ns: int
-    open_error: int = 0
 
 
 @dataclass(slots=True)
@@ -56,6 +63,9 @@ class _Session:
     waiting: list[Read] = field(default_factory=list)
 
 
+_NOTHING = (Read("", 0, 0, memoryview(bytearray()), 0), 0)
+
+
 class RingQueue:
     """A ReadQueue over one io_uring and one folder; keys are paths relative to it."""
 
@@ -67,21 +77,27 @@ class RingQueue:
         # Reads wait for a slot until the close of an earlier one is confirmed: twice as many slots hide that.
         slots = max(2 * depth, 8)
         try:
-            self._ring = Ring(entries=max(4 * depth, 16), file_slots=slots)
+            self._ring = Ring(fixed=_CHAIN * slots, others=_OTHERS, file_slots=slots)
         except OSError:
             os.close(root)
             raise
         self._sqes = self._ring.submission_entries
         self._paths = memoryview(bytearray(_PATH_MAX * slots))
         self._path_address = address_of(self._paths)
+        for slot in range(slots):
+            self._write_chain(slot)
         self._free_slots = deque(range(slots))
+        self._whole: list[tuple[Read, int]] = [_NOTHING] * slots
+        """Of each slot, the read outside a session that is in flight, and when it was submitted."""
+        self._open_errors: dict[int, int] = {}
+        self._in_flight = 0
         self._operations: dict[int, _Operation] = {}
         self._sessions: dict[int, _Session] = {}
         self._pending: deque[Read] = deque()
         self._next_number = 0
         self._failed: list[Completion] = []
         self._watch, self._watching = watch, False
-        self._reads = self._fallbacks = 0
+        self._reads = 0
 
     def submit(self, reads: Sequence[Read]) -> None:
         """Queue the reads; the kernel gets them, all at once, at the next ``wait``."""
@@ -128,115 +144,110 @@ class RingQueue:
 
     def report(self) -> QueueReport:
         """See ReadQueue."""
-        return QueueReport("io_uring", self._reads, self._fallbacks)
+        return QueueReport("io_uring", self._reads, self._reads if self._mode.fallback else 0)
 
     def close(self) -> None:
         """See ReadQueue: waits for what is in flight, since the kernel writes into the callers' memory until then."""
         self._watch = None
-        while self._operations:
+        while self._in_flight:
             self._ring.enter(wait=True)
             self._reap()
         self._ring.close()
         os.close(self._root)
 
+    def _write_chain(self, slot: int) -> None:
+        """The three requests of a slot, but for the span that is read."""
+        at, skip = slot * _CHAIN * SQE_SIZE, _SKIP_SUCCESS if self._ring.can_skip_success else 0
+        _pack(
+            self._sqes, at, _OP_OPENAT, _HARDLINK | skip, 0, self._root, 0, self._path_address + slot * _PATH_MAX,
+            0, self._open_flags, slot << _KIND_BITS | _OPEN, 0, 0, slot + 1, 0, 0,
+        )  # fmt: skip
+        _pack(
+            self._sqes, at + SQE_SIZE, _OP_READ, _FIXED_FILE | _HARDLINK, 0, slot,
+            0, 0, 0, 0, slot << _KIND_BITS | _READ, 0, 0, 0, 0, 0,
+        )  # fmt: skip
+        self._pack_close(at + 2 * SQE_SIZE, slot)
+
     def _submit_whole(self, read: Read, now: int) -> None:
+        path = self._path_of(read.key)
         slot = self._free_slots.popleft()
-        number = self._track(read, now)
-        self._ring.reserve(3)
-        self._put_open(slot, read.key, (_OPEN << _KIND_SHIFT) | number, _HARDLINK)
-        self._put_read(read, slot, number, _FIXED_FILE | _HARDLINK)
-        self._put_close(slot)
+        start = slot * _PATH_MAX
+        self._paths[start : start + len(path)] = path
+        chain = slot * _CHAIN
+        _pack_span(self._sqes, (chain + 1) * SQE_SIZE + 8, read.offset, address_of(read.into), read.length)
+        self._whole[slot] = (read, now)
+        self._in_flight += 1
+        self._ring.push(chain, _CHAIN)
 
     def _submit_in_session(self, read: Read, now: int) -> None:
         session = self._sessions.get(read.session)
         if session is None:
-            if not self._free_slots:
-                raise StorageError(f"{read.key}: more files open at once than the queue's depth allows")
-            session = _Session(read.session, read.key, self._free_slots.popleft())
-            self._sessions[read.session] = session
-            self._ring.reserve(1)
-            self._put_open(session.slot, read.key, (_SESSION_OPEN << _KIND_SHIFT) | read.session, 0)
+            session = self._open_session(read)
         session.in_flight += 1
         if session.open:
             self._read_in_session(session, read, now)
         else:
             session.waiting.append(read)
 
+    def _open_session(self, read: Read) -> _Session:
+        path = self._path_of(read.key)
+        if not self._free_slots:
+            raise StorageError(f"{read.key}: more files open at once than the queue's depth allows")
+        slot = self._free_slots.popleft()
+        self._paths[slot * _PATH_MAX : slot * _PATH_MAX + len(path)] = path
+        _pack(
+            self._sqes, self._ring.next_offset(), _OP_OPENAT, 0, 0, self._root,
+            0, self._path_address + slot * _PATH_MAX, 0, self._open_flags,
+            read.session << _KIND_BITS | _SESSION_OPEN, 0, 0, slot + 1, 0, 0,
+        )  # fmt: skip
+        session = self._sessions[read.session] = _Session(read.session, read.key, slot)
+        return session
+
     def _read_in_session(self, session: _Session, read: Read, now: int) -> None:
         if session.error:
             session.in_flight -= 1
-            self._failed.append(
-                Completion(read.tag, 0, now, None, now, read_error(self._root_name, read.key, session.error))
-            )
+            self._failed.append(self._failure(read, now, now, session.error))
             return
-        number = self._track(read, now)
-        self._ring.reserve(1)
-        self._put_read(read, session.slot, number, _FIXED_FILE)
-
-    def _track(self, read: Read, now: int) -> int:
         number = self._next_number = (self._next_number + 1) & _NUMBER_MASK
         self._operations[number] = _Operation(read, now)
-        return number
+        self._in_flight += 1
+        _pack(
+            self._sqes, self._ring.next_offset(), _OP_READ, _FIXED_FILE, 0, session.slot,
+            read.offset, address_of(read.into), read.length, 0, number << _KIND_BITS | _SESSION_READ, 0, 0, 0, 0, 0,
+        )  # fmt: skip
 
-    def _put_open(self, slot: int, key: str, user_data: int, flags: int) -> None:
+    def _path_of(self, key: str) -> bytes:
         path = os.fsencode(key) + b"\0"
         if len(path) > _PATH_MAX:
             raise StorageError(f"{key}: the name is longer than {_PATH_MAX - 1} bytes")
-        start = slot * _PATH_MAX
-        self._paths[start : start + len(path)] = path
-        _pack(
-            self._sqes, self._ring.next_offset(), _OP_OPENAT, flags, 0, self._root,
-            0, self._path_address + start, 0, self._open_flags, user_data, 0, 0, slot + 1, 0, 0,
-        )  # fmt: skip
+        return path
 
-    def _put_read(self, read: Read, slot: int, number: int, flags: int) -> None:
+    def _pack_close(self, at: int, slot: int) -> None:
         _pack(
-            self._sqes, self._ring.next_offset(), _OP_READ, flags, 0, slot,
-            read.offset, address_of(read.into), read.length, 0, number, 0, 0, 0, 0, 0,
+            self._sqes, at, _OP_CLOSE, 0, 0, 0, 0, 0, 0, 0, slot << _KIND_BITS | _CLOSE, 0, 0, slot + 1, 0, 0,
         )  # fmt: skip
-
-    def _put_close(self, slot: int) -> None:
-        user_data = (_CLOSE << _KIND_SHIFT) | slot
-        _pack(
-            self._sqes,
-            self._ring.next_offset(),
-            _OP_CLOSE,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            user_data,
-            0,
-            0,
-            slot + 1,
-            0,
-            0,
-        )
 
     def _arm_watch(self, descriptor: int) -> None:
-        self._ring.reserve(1)
-        user_data = _WATCH << _KIND_SHIFT
         _pack(
             self._sqes, self._ring.next_offset(), _OP_POLL_ADD, 0, 0, descriptor,
-            0, 0, 0, _POLL_IN, user_data, 0, 0, 0, 0, 0,
+            0, 0, 0, _POLL_IN, _WATCH, 0, 0, 0, 0, 0,
         )  # fmt: skip
         self._watching = True
 
     def _reap(self) -> list[Completion]:
         finished, self._failed = self._failed, []
         now = perf_counter_ns()
-        for user_data, result in self._ring.completions():
-            kind, number = user_data >> _KIND_SHIFT, user_data & _NUMBER_MASK
+        for user_data, result, _ in self._ring.completions():
+            kind, number = user_data & _KIND_MASK, user_data >> _KIND_BITS
             if kind == _READ:
-                finished.append(self._finish(number, result, now))
+                finished.append(self._finish_whole(number, result, now))
             elif kind == _CLOSE:
                 self._free_slots.append(number)
+            elif kind == _SESSION_READ:
+                finished.append(self._finish_in_session(number, result, now))
             elif kind == _OPEN:
                 if result < 0:
-                    self._operations[number].open_error = -result
+                    self._open_errors[number] = -result
             elif kind == _SESSION_OPEN:
                 self._session_opened(self._sessions[number], result, now)
             else:
@@ -246,20 +257,28 @@ class RingQueue:
             self._failed = []
         return finished
 
-    def _finish(self, number: int, result: int, now: int) -> Completion:
-        operation = self._operations.pop(number)
-        read = operation.read
+    def _finish_whole(self, slot: int, result: int, now: int) -> Completion:
+        read, submitted = self._whole[slot]
+        self._in_flight -= 1
         self._reads += 1
-        self._fallbacks += self._mode.fallback
-        if read.session:
-            session = self._sessions[read.session]
-            session.in_flight -= 1
-            self._close_if_idle(session)
-        failure = operation.open_error or (-result if result < 0 else 0)
-        if not failure:
+        if result >= 0:
+            return Completion(read.tag, result, submitted, None, now, None)
+        return self._failure(read, submitted, now, self._open_errors.pop(slot, -result))
+
+    def _finish_in_session(self, number: int, result: int, now: int) -> Completion:
+        operation = self._operations.pop(number)
+        self._in_flight -= 1
+        self._reads += 1
+        read = operation.read
+        session = self._sessions[read.session]
+        session.in_flight -= 1
+        self._close_if_idle(session)
+        if result >= 0:
             return Completion(read.tag, result, operation.submitted_ns, None, now, None)
-        error = read_error(self._root_name, read.key, failure)
-        return Completion(read.tag, 0, operation.submitted_ns, None, now, error)
+        return self._failure(read, operation.submitted_ns, now, -result)
+
+    def _failure(self, read: Read, submitted: int, now: int, number: int) -> Completion:
+        return Completion(read.tag, 0, submitted, None, now, read_error(self._root_name, read.key, number))
 
     def _session_opened(self, session: _Session, result: int, now: int) -> None:
         session.open = True
@@ -277,5 +296,4 @@ class RingQueue:
         if session.error:
             self._free_slots.append(session.slot)
         else:
-            self._ring.reserve(1)
-            self._put_close(session.slot)
+            self._pack_close(self._ring.next_offset(), session.slot)
