@@ -105,8 +105,9 @@ class ReaderLoop:
             report = messages.WorkerReport(self._queue.report(), time.process_time_ns())
             self._send(messages.pickled(messages.REPORT, report))
 
-    def turn(self, timeout_ns: int | None = None) -> None:
-        """Begin what can be begun, then wait for reads, the host or a timer, and finish what can be finished."""
+    def turn(self, timeout_ns: int | None = None) -> bool:
+        """Begin what can be begun, then wait for reads, the host or a timer, and finish what can be finished. True when
+        the host said something."""
         reads = self._begin_samples()
         if reads:
             self._queue.submit(reads)
@@ -123,6 +124,7 @@ class ReaderLoop:
             self._queue.submit(further)
         while self._preprocessing and self._preprocessing[0][0] <= perf_counter_ns():
             self._delivered(heapq.heappop(self._preprocessing)[1])
+        return self._queue.woken
 
     def close(self) -> None:
         """Wait for what is in flight and give back descriptors."""

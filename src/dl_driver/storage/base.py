@@ -62,7 +62,12 @@ class Piece(NamedTuple):
 
 
 class ReadQueue(Protocol):
-    """Reads in flight for one user; not shared between threads."""
+    """Reads in flight for one user; used by the thread that opened it alone."""
+
+    @property
+    def woken(self) -> bool:
+        """Whether the watched descriptor was readable when the last ``wait`` returned."""
+        ...
 
     def submit(self, reads: Sequence[Read]) -> None:
         """Start these reads. Never more in flight than the queue's depth."""

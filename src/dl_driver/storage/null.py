@@ -77,6 +77,7 @@ class NullQueue:
         self._link_free_ns = 0.0
         self._due: list[tuple[int, int, int, int, StorageError | None]] = []
         self._reads = 0
+        self.woken = False
         self._waiter = Waiter([] if watch is None else [watch])
 
     def submit(self, reads: Sequence[Read]) -> None:
@@ -99,10 +100,8 @@ class NullQueue:
         until = None if timeout_ns is None else now + timeout_ns
         if self._due and (until is None or self._due[0][0] < until):
             until = self._due[0][0]
-        if until is None or until > now:
-            if self._waiter.wait(None if until is None else until - now):
-                return ()
-            now = perf_counter_ns()
+        self.woken = self._waiter.wait(None if until is None else until - now)
+        now = perf_counter_ns()
         finished = []
         while self._due and self._due[0][0] <= now:
             _, tag, length, submitted, error = heapq.heappop(self._due)
