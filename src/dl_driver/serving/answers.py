@@ -67,13 +67,13 @@ class Answers:
         lowered = head.lower()
         if not lowered.startswith(b"get ") or b"range:" in lowered or b"close" in lowered or b"-length:" in lowered:
             return self._of_any(head, lowered)
-        target = head[4 : head.find(b" ", 4)]
-        known = self._remembered.get(target)
+        asked = head[4 : head.find(b"\r", 4)]
+        known = self._remembered.get(asked)
         if known is None:
             known = self._of_any(head, lowered)
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
-            self._remembered[target] = known
+            self._remembered[asked] = known
         return known
 
     def _of_any(self, head: bytes, lowered: bytes) -> Answer:
