@@ -20,7 +20,7 @@ class Found(NamedTuple):
     """A file of the workload."""
 
     files: ComputedFiles
-    index: int
+    number: int
 
 
 def find(path: str, splits: Sequence[ComputedFiles]) -> Found | None:

@@ -25,7 +25,7 @@ class Objects:
 
     def of(self, found: Found) -> SparseFile:
         """The file's size and what is not zero in it."""
-        return self._sparse(found.files.format, found.files.record(found.index))
+        return self._sparse(found.files.format, found.files.record(found.number))
 
     def _make(self, name: str, record: RecordSpec) -> SparseFile:
         file = self._format(name).sparse(record)
