@@ -132,8 +132,8 @@ class _Proxy:
         try:
             while await self._exchange(connection):
                 pass
-        except (_Broken, RelayError, OSError):
-            pass  # Either side is gone; what is left is to close the other, which tells it so.
+        except (_Broken, RelayError, OSError, asyncio.CancelledError):
+            pass  # A side is gone, or the proxy ends; what is left is to close the other side, which tells it so.
         finally:
             to_server.transport.abort()
             to_client.close()
