@@ -34,7 +34,7 @@ def examine_machine(folder: str) -> Iterator[Finding]:
 def io_uring() -> Finding:
     """Whether a ring can be made."""
     try:
-        Ring(8, 1).close()
+        Ring(fixed=0, others=8, file_slots=1).close()
     except OSError as error:
         reason = error.strerror or str(error)
         advice = "reads use threads; allow it: sysctl kernel.io_uring_disabled=0, and the container's seccomp profile"
