@@ -8,17 +8,20 @@ BIN := .venv/bin
 # Options for `make bench`, such as BENCH="small_files --json out.json".
 BENCH ?= all --json build/bench.json
 RIVALS := .venv-rivals
+# Azurite, a server for tests, comes from npm; where there is no npm, its tests skip and say so.
+AZURITE := build/azurite
+AZURITE_VERSION := 3
 QUICK_TESTS := $(filter-out tests/integration/,$(sort $(wildcard tests/*/))) $(sort $(wildcard tests/test_*.py))
 SLOW_TESTS := $(wildcard tests/integration)
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench docs servers clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 demo: .venv/.installed ## Generate a small data set, train on it, print the summary.
 	$(BIN)/dl-driver run demo --results results/demo
 
-test: .venv/.installed-dev ## The quick tests, then the slower ones.
+test: .venv/.installed-dev servers ## The quick tests, then the slower ones.
 	$(BIN)/python -m pytest $(QUICK_TESTS) $(SLOW_TESTS)
 
 check: .venv/.installed-dev ## Style, types, layers, licences, documentation.
@@ -36,6 +39,8 @@ bench: .venv/.installed-dev $(RIVALS)/.installed ## Measure beside the rivals; s
 docs: .venv/.installed-dev ## Build the documentation into site/.
 	$(BIN)/mkdocs build --strict
 
+servers: $(AZURITE)/.installed ## Install the test servers that PyPI does not have.
+
 clean: ## Remove what the other targets made, the environments included.
 	rm -rf .venv .venv-rivals build dist site results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -50,6 +55,12 @@ clean: ## Remove what the other targets made, the environments included.
 .venv/.installed-dev: pyproject.toml .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
+
+$(AZURITE)/.installed:
+	mkdir -p $(AZURITE)
+	if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --omit=dev --prefix $(AZURITE) azurite@$(AZURITE_VERSION); \
+	else echo "npm is not installed: tests with Azurite will skip" >&2; fi
+	if test -d $(AZURITE)/node_modules; then touch $@; fi
 
 # The rivals have an environment of their own, so that what they need cannot change what is measured here.
 $(RIVALS)/.installed: pyproject.toml benchmarks/install_rivals.py

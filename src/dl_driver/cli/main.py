@@ -25,6 +25,8 @@ COMMANDS = {
     "plan": "dl_driver.cli.plan:plan",
     "workloads": "dl_driver.cli.workloads:workloads",
     "schema": "dl_driver.cli.schema:schema",
+    "doctor": "dl_driver.cli.doctor:doctor",
+    "serve-null": "dl_driver.cli.serve_null:serve_null",
 }
 """Each command and its function, in the order in which help lists them. A command's module imports little itself, and
 what it works with when it runs, so that help and completion come at once."""

@@ -10,6 +10,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
 CACHESTAT = 451
+_AT_EMPTY_PATH = 0x1000
+_STATX_DIOALIGN = 0x2000
+_STATX_WORDS = 64
 TMPFS_MAGIC = 0x01021994
 RAMFS_MAGIC = 0x858458F6
 
@@ -43,3 +46,16 @@ def cached_bytes(descriptor: int) -> int:
     pages = (ctypes.c_uint64 * 5)()
     syscall(CACHESTAT, ctypes.c_uint(descriptor), ctypes.byref(whole_file), ctypes.byref(pages), ctypes.c_uint(0))
     return int(pages[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def direct_alignment(descriptor: int) -> tuple[int, int] | None:
+    """What O_DIRECT asks of an open file's reads: multiples of (memory address, offset and length) in bytes, both 0
+    where it is not supported; None where the kernel does not tell (before Linux 6.1, and some file systems)."""
+    answer = (ctypes.c_uint32 * _STATX_WORDS)()
+    result = _libc.statx(descriptor, b"", _AT_EMPTY_PATH, ctypes.c_uint(_STATX_DIOALIGN), ctypes.byref(answer))
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    if not answer[0] & _STATX_DIOALIGN:
+        return None
+    return int(answer[38]), int(answer[39])

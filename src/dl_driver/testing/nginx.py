@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""nginx as a plain server of files, for benchmarks (Debian: nginx-light): it checks no signature."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dl_driver.testing.guard import Bounds, ServerMissingError, free_port, guarded, work_folder
+from dl_driver.testing.requests import answers
+
+_CONFIGURATION = """
+daemon off;
+{user}
+worker_processes {workers};
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 2048; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nodelay on;
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+    open_file_cache max=200000 inactive=600s;
+    open_file_cache_valid 600s;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port}{tls};
+        {certificate}
+        root {root};
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NginxServer:
+    """Where it answers."""
+
+    endpoint_url: str
+    """A file at ROOT/a/b is this and /a/b."""
+
+
+def find_nginx() -> str:
+    """The program. Raises ServerMissingError."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise ServerMissingError("nginx is not installed; on Debian: apt-get install nginx-light")
+    return found
+
+
+@contextmanager
+def nginx(
+    root: str | Path,
+    *,
+    workers: int = 2,
+    certificate: tuple[str | Path, str | Path] | None = None,
+    bounds: Bounds | None = None,
+) -> Iterator[NginxServer]:
+    """A running server of the files below ``root``; with ``certificate`` (chain and key, PEM) by TLS.
+    Raises ServerMissingError, ServerError."""
+    program = find_nginx()
+    with work_folder("nginx") as folder:
+        port = free_port()
+        pem = "" if certificate is None else f"ssl_certificate {certificate[0]}; ssl_certificate_key {certificate[1]};"
+        text = _CONFIGURATION.format(
+            user="user root;" if os.geteuid() == 0 else "",
+            workers=workers,
+            folder=folder,
+            port=port,
+            root=Path(root).absolute(),
+            tls="" if certificate is None else " ssl",
+            certificate=pem,
+        )
+        configuration = folder / "nginx.conf"
+        configuration.write_text(text, encoding="utf-8")
+        scheme = "http" if certificate is None else "https"
+        arguments = [program, "-p", str(folder), "-c", str(configuration), "-e", str(folder / "error.log")]
+        # Asked in plain HTTP, it also answers on a TLS port: with a complaint.
+        with guarded(arguments, folder, lambda: answers(f"http://127.0.0.1:{port}/"), bounds=bounds):
+            yield NginxServer(f"{scheme}://127.0.0.1:{port}")
