@@ -24,8 +24,8 @@ _NOTES = (
 
 
 def eight_mb(options: Options) -> Iterator[Case]:
-    """150 files of 8 MB."""
-    wanted = NpzSet(8 if options.quick else 150, 8_000_000)
+    """400 files of 8 MB."""
+    wanted = NpzSet(8 if options.quick else 400, 8_000_000)
     measure = partial(_measure, wanted)
     ours = Repeated("dl-driver", f"one process a core ({os.cpu_count()})", partial(measure, _ours))
     single = Repeated("dl-driver, one process", "--workers 1", partial(measure, partial(_ours, workers=1)))
