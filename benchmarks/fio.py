@@ -26,7 +26,12 @@ def random_reads(path: Path, block_bytes: int, depth: int) -> Measurement:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ContestantFailed(f"fio ended with status {done.returncode}: {done.stderr.strip()[-300:]}")
-    job = json.loads(done.stdout[done.stdout.index("{") :])["jobs"][0]
+    return measurement(done.stdout)
+
+
+def measurement(output: str) -> Measurement:
+    """From fio's JSON, before which it may print notes."""
+    job = json.loads(output[output.index("{") :])["jobs"][0]
     seconds = job["read"]["runtime"] / 1e3
     cpu = (job["usr_cpu"] + job["sys_cpu"]) / 100 * job["job_runtime"] / 1e3
     return Measurement(seconds, job["read"]["total_ios"], job["read"]["io_bytes"], cpu)
