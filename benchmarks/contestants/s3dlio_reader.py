@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The dl-driver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""s3dlio, by ``get_many`` or by its loader, each object opened with numpy.load."""
+"""s3dlio, by ``get_many`` or by its loader, each object opened with numpy.load unless told to leave it as bytes."""
 
 import argparse
 import io
@@ -34,12 +34,15 @@ def by_loader(folder: str, depth: int, batch_size: int) -> Iterator[Data]:
 WAYS = {"get_many": by_get_many, "loader": by_loader}
 
 
-def touch(objects: Iterable[Data]) -> tuple[int, int]:
+def touch(objects: Iterable[Data], decode: bool) -> tuple[int, int]:
     """Open every object and read one byte of its first array; returns how many and their bytes."""
     samples = num_bytes = touched = 0
     for data in objects:
-        arrays = np.load(io.BytesIO(data))
-        touched += int(arrays["x"].item(0)) + len(arrays["y"])
+        if decode:
+            arrays = np.load(io.BytesIO(data))
+            touched += int(arrays["x"].item(0)) + len(arrays["y"])
+        else:
+            touched += data[0]
         samples += 1
         num_bytes += len(data)
     return samples, num_bytes
@@ -53,10 +56,11 @@ def main() -> None:
     parser.add_argument("--min-seconds", type=float, required=True)
     parser.add_argument("--way", choices=WAYS, required=True)
     parser.add_argument("--depth", type=int, required=True)
+    parser.add_argument("--bytes-only", action="store_true")
     options = parser.parse_args()
     folder = os.path.abspath(options.folder)
     read = WAYS[options.way]
-    serve(lambda: touch(read(folder, options.depth, options.batch_size)), options.min_seconds)
+    serve(lambda: touch(read(folder, options.depth, options.batch_size), not options.bytes_only), options.min_seconds)
 
 
 if __name__ == "__main__":
