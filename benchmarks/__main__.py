@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The dl-driver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``python -m benchmarks [CASE ...|all] [--json FILE] [--repeats N] [--quick]``: measure, print a table, write JSON."""
+"""``python -m benchmarks [CASE ...|all] [OPTIONS]``: measure, print a table, write JSON; ``--help`` says the rest."""
 
 import argparse
 import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -24,7 +25,7 @@ def main() -> int:
     """Status 1 if a case could not be measured; a missed target is a result and no failure."""
     arguments = _arguments()
     chosen = list(SUBJECTS) if "all" in arguments.cases else arguments.cases
-    options = Options(2 if arguments.quick else arguments.repeats, arguments.quick, rivals.missing())
+    options = Options(2 if arguments.quick else arguments.repeats, arguments.quick, _missing(arguments.alone))
     cases: list[Case] = []
     failed: dict[str, str] = {}
     for name in chosen:
@@ -42,12 +43,17 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def _missing(alone: bool) -> Mapping[str, str]:
+    return dict.fromkeys(rivals.RIVALS, "left out by --alone") if alone else rivals.missing()
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure dl-driver beside its rivals.")
     parser.add_argument("cases", nargs="*", default=["all"], metavar="CASE", help=f"all, or {', '.join(SUBJECTS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, each turn included")
     parser.add_argument("--repeats", type=int, default=5, help="turns of each contestant (default 5)")
     parser.add_argument("--quick", action="store_true", help="small data sets, two turns: only to see that it works")
+    parser.add_argument("--alone", action="store_true", help="without the rivals")
     arguments = parser.parse_args()
     unknown = [case for case in arguments.cases if case not in ("all", *SUBJECTS)]
     if unknown:

@@ -15,14 +15,15 @@ def benchmarks(*arguments):
 
 @pytest.mark.parametrize("case", ["small_files_112k", "direct_4k_files", "generate"])
 def test_quick_case_measures_us_and_explains_who_is_missing(case, tmp_path):
-    done = benchmarks(case, "--quick", "--json", str(tmp_path / "out.json"))
+    done = benchmarks(case, "--quick", "--alone", "--json", str(tmp_path / "out.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "out.json").read_text())
     (measured,) = report["cases"]
     first = next(iter(measured["contestants"].values()))
     assert len(first["turns"]) == 2
     assert all(turn["samples"] > 0 and turn["seconds"] > 0 for turn in first["turns"])
-    assert all(reason for reason in measured["skipped"].values())
+    assert all(reason == "left out by --alone" for reason in measured["skipped"].values())
+    assert len(measured["skipped"]) >= 1
     assert measured["targets"] == []
     assert "dl-driver" in done.stdout
 
