@@ -14,10 +14,10 @@ from dl_driver.dataset.content import FileContent
 from dl_driver.dataset.files import ComputedFiles
 from dl_driver.errors import DlDriverError, RunError, StorageError
 from dl_driver.formats import get_format
-from dl_driver.formats.base import Format
+from dl_driver.formats.base import Format, RecordSpec
 from dl_driver.processes import WorkerProcess, describe_exit
 from dl_driver.storage import open_storage
-from dl_driver.storage.base import ObjectInfo, Storage, StorageSettings
+from dl_driver.storage.base import Piece, Storage, StorageSettings
 
 Progress = Callable[[int, int, int], None]
 """(files done, files in all, bytes written)"""
@@ -159,17 +159,38 @@ def _write_files(generation: Generation, storage: Storage, numbers: Sequence[int
     formats: dict[str, Format] = {}
     for number in numbers:
         files, index = generation.locate(number)
-        file_format = formats.setdefault(files.format, get_format(files.format))
+        file_format = formats.get(files.format) or get_format(files.format, files.options)
+        formats[files.format] = file_format
         record, key = files.record(index), files.key(index)
-        if generation.skip_existing and _there(storage, ObjectInfo(key, file_format.file_size(record))):
+        if generation.skip_existing and _all_there(storage, file_format, key, record):
             yield (None,)
             continue
         content = FileContent(generation.seed, files.first + index, record.dtype)
-        yield (storage.put(key, file_format.encode(record, content.fill)),)
+        yield (storage.put(key, _pieces(storage, file_format, key, record, content)),)
 
 
-def _there(storage: Storage, wanted: ObjectInfo) -> bool:
+def _pieces(
+    storage: Storage, file_format: Format, key: str, record: RecordSpec, content: FileContent
+) -> Iterator[Piece]:
+    """A file's bytes; its companions are written before the storage learns that the file is complete."""
+    yield from file_format.encode(record, content.fill)
+    for number, companion in enumerate(file_format.companions):
+        beside = companion.key(key)
+        if beside is not None:
+            storage.put(beside, file_format.encode_companion(record, number))
+
+
+def _all_there(storage: Storage, file_format: Format, key: str, record: RecordSpec) -> bool:
+    """Whether a file is there with its companions; of the right size where that is known before it is written."""
+    beside = (companion.key(key) for companion in file_format.companions)
+    return _there(storage, key, file_format.file_size(record)) and all(
+        _there(storage, name, None) for name in beside if name is not None
+    )
+
+
+def _there(storage: Storage, key: str, size: int | None) -> bool:
     try:
-        return storage.stat(wanted.key) == wanted
+        found = storage.stat(key).size
     except StorageError:
         return False
+    return size is None or found == size

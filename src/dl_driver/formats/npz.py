@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dl_driver.formats.base import ContentReader, Layout, RecordSpec, SparseFile
+from dl_driver.formats.base import DEFAULTS, ContentReader, Format, FormatOptions, Layout, RecordSpec, SparseFile
 from dl_driver.formats.checksum import crc32, crc32_of_zeros
 from dl_driver.formats.npy_header import build_npy_header
 from dl_driver.formats.npz_structure import NpzStructure
@@ -22,13 +22,14 @@ _LABEL_BYTES = 8
 _MAX_TEMPLATES = 256
 
 
-class Npz:
+class Npz(Format):
     """See Format."""
 
     name = "npz"
     suffix = "npz"
 
-    def __init__(self) -> None:
+    def __init__(self, options: FormatOptions = DEFAULTS) -> None:
+        super().__init__(options)
         self._spare = SpareBuffer()
         self._templates: dict[int, Template] = {}
         """The structure last seen of each file length."""

@@ -102,7 +102,7 @@ class WholeDelivery:
     def complete(self, task: Task, completion: Completion, window: int) -> Sequence[Read] | None:
         """See Deliverer."""
         length = completion.length
-        _check_room(length, self._file_bytes)
+        check_room(length, self._file_bytes)
         task.submitted_ns, task.done_ns = completion.submitted_ns, completion.done_ns
         if completion.first_byte_ns is not None:
             task.first_byte_ns = completion.first_byte_ns
@@ -131,7 +131,7 @@ class CopyDelivery:
 
     def complete(self, task: Task, completion: Completion, window: int) -> Sequence[Read] | None:
         """See Deliverer."""
-        _check_room(completion.length, self._file_bytes)
+        check_room(completion.length, self._file_bytes)
         task.submitted_ns, task.done_ns = completion.submitted_ns, completion.done_ns
         if completion.first_byte_ns is not None:
             task.first_byte_ns = completion.first_byte_ns
@@ -285,7 +285,7 @@ class _Buffers:
         task.buffers = ()
 
 
-def _check_room(length: int, room: int) -> None:
+def check_room(length: int, room: int) -> None:
     if length >= room:
         raise DataError(
             f"holds at least {length} bytes, more than the {room - 1} that the workload allows for; check"

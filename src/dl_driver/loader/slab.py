@@ -23,6 +23,7 @@ RECORD = np.dtype(
     [
         ("file", "<i8"),
         ("sample", "<i8"),
+        ("start", "<i8"),
         ("length", "<i8"),
         ("read_bytes", "<i8"),
         ("submitted_ns", "<i8"),
@@ -32,9 +33,9 @@ RECORD = np.dtype(
         ("layout", "<i8"),
     ]
 )
-"""A sample in a slot: ``length`` bytes lie in its place, ``read_bytes`` came from storage; first_byte_ns is -1 where it
-was not measured."""
-PACK_RECORD = struct.Struct("<9q").pack_into
+"""A sample in a slot: ``length`` bytes lie from ``start`` of the slot's data on, ``read_bytes`` came from storage;
+first_byte_ns is -1 where it was not measured."""
+PACK_RECORD = struct.Struct("<10q").pack_into
 
 IDLE = -1
 """A reader's status word when it reads nothing; otherwise the file's number."""

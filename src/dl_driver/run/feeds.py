@@ -72,6 +72,9 @@ def make_feed(workload: Workload, phase: Phase, accelerators: int, seed: int) ->
         preprocess=reader.preprocess_time,
         seed=seed,
         workers=workers,
+        options=computed.options,
+        record=computed.largest_record if len(computed) else None,
+        run_bytes=reader.transfer_size,
     )
     return Feed(phase, plan, files, order, deeper, warnings)
 

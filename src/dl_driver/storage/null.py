@@ -10,8 +10,10 @@ reported. Bandwidth is that of the whole store: reads share it one after another
 import heapq
 import re
 import urllib.parse
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from time import perf_counter_ns
 
 import numpy as np
@@ -123,10 +125,13 @@ class NullQueue:
         length = max(0, min(read.length, size - read.offset))
         np.frombuffer(read.into, np.uint8, length).fill(0)
         start, end = read.offset, read.offset + length
-        for offset, data in pieces:
+        at = max(0, bisect_right(pieces, start, key=attrgetter("offset")) - 1)
+        while at < len(pieces) and (piece := pieces[at]).offset < end:
+            offset, data = piece
             first, last = max(offset, start), min(offset + len(data), end)
             if first < last:
                 read.into[first - start : last - start] = memoryview(data)[first - offset : last - offset]
+            at += 1
         return length
 
 

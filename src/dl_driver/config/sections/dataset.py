@@ -66,6 +66,7 @@ class Compression(Choice):
 
     NONE = "none"
     GZIP = "gzip"
+    ZLIB = "zlib"
     LZF = "lzf"
     BZ2 = "bz2"
     ZIP = "zip"
