@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The dl-driver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""fio: random reads past the page cache through io_uring, one job."""
+"""fio: reads past the page cache through io_uring, one job."""
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measurement import ContestantFailed, Measurement
@@ -12,11 +13,20 @@ from benchmarks.measurement import ContestantFailed, Measurement
 
 def random_reads(path: Path, block_bytes: int, depth: int) -> Measurement:
     """Read every block of the file once, in random order. CPU time is what fio states for its job."""
+    return _run([f"--filename={path}", "--rw=randread"], block_bytes, depth)
+
+
+def whole_files(folder: Path, file_bytes: int, depth: int) -> Measurement:
+    """Open, read and close every file of a folder once, one after another, as many open as reads are under way."""
+    files = [f"--opendir={folder}", f"--openfiles={depth}", "--file_service_type=sequential", "--rw=read"]
+    return _run(files, file_bytes, depth)
+
+
+def _run(what: Sequence[str], block_bytes: int, depth: int) -> Measurement:
     command = [
         "fio",
         "--name=reads",
-        f"--filename={path}",
-        "--rw=randread",
+        *what,
         f"--bs={block_bytes}",
         "--direct=1",
         "--ioengine=io_uring",

@@ -3,11 +3,12 @@
 
 """Reads past the page cache (O_DIRECT), beside fio.
 
-dl-driver reads whole NPY files, each opened, read and closed; fio reads blocks of the same size of one big file that is
-opened once, in random order, with as many under way. NPY, because fio checks no sums either.
+dl-driver reads whole NPY files, each opened, read and closed. fio does so too with the same files, and in another turn
+reads blocks of the same size of one big file that is opened once, in random order, each with as many under way. NPY,
+because fio checks no sums either.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def _beside_fio(size: str, file_bytes: int, depth: int, batch_size: int, options
         write_npy_files(files, num_files, file_bytes)
         write_random_file(big, num_files * file_bytes)
         reads = partial(fio.random_reads, big, file_bytes, depth)
+        same = partial(fio.whole_files, files, file_bytes, depth)
+        how = f"the same files, each opened, read and closed, io_uring, iodepth {depth}, one job"
         arguments = [*_arguments(options, batch_size, depth), "--shuffle"]
         return compare(
             f"{size} on direct://, {num_files:,} files",
@@ -71,14 +74,21 @@ def _beside_fio(size: str, file_bytes: int, depth: int, batch_size: int, options
             [
                 Entrant("dl-driver", [partial(_ours, "dl-driver", files, arguments, "ring")]),
                 Entrant("fio", [lambda: Repeated("fio", _fio_how(num_files * file_bytes, depth), reads)], "fio"),
+                Entrant("fio, files", [lambda: Repeated("fio, files", how, same)], "fio"),
             ],
             options,
             notes=[_CACHE, f"{depth} reads of {file_bytes:,} bytes under way, in random order."],
             targets=[
                 Target("times fio", 0.95, lambda case: case.ratio("fio")),
-                Target("CPU time for a GB, times fio's", 2, lambda case: case.cost_ratio("fio"), at_least=False),
+                Target("times fio of files", 0.95, lambda case: case.ratio("fio, files")),
+                Target("CPU time for a GB, times fio's of files", 2, _cost("fio, files"), at_least=False),
+                Target("CPU time for a GB, times fio's of one file", 2, _cost("fio"), at_least=False),
             ],
         )
+
+
+def _cost(rival: str) -> Callable[[Case], float | None]:
+    return lambda case: case.cost_ratio(rival)
 
 
 def _fio_how(num_bytes: int, depth: int) -> str:

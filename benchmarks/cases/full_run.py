@@ -29,14 +29,14 @@ _NOTES = (
 
 def hundred_kib(options: Options) -> Iterator[Case]:
     """3,000 files of 112 KiB."""
-    wanted = NpzSet(60 if options.quick else 3_000, 114_660, batch_size=4, read_threads=2, epochs=2)
+    wanted = NpzSet(60 if options.quick else 3_000, 114_660, batch_size=4, read_threads=4, epochs=2)
     target = Target("times dlio_benchmark", 50, lambda case: case.ratio("dlio_benchmark"))
     yield _case("112 KiB NPZ, a full run", wanted, "samples_per_second", options, [target])
 
 
 def eight_mb(options: Options) -> Iterator[Case]:
     """60 files of 8 MB."""
-    wanted = NpzSet(8 if options.quick else 60, 8_000_000, batch_size=4, read_threads=2, epochs=8)
+    wanted = NpzSet(8 if options.quick else 60, 8_000_000, batch_size=4, read_threads=4, epochs=8)
     target = Target("times dlio_benchmark", 4, lambda case: case.ratio("dlio_benchmark"))
     yield _case("8 MB NPZ, a full run", wanted, "bytes_per_second", options, [target])
 
