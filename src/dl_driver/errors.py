@@ -45,6 +45,10 @@ class StorageError(DlDriverError):
     """A storage operation failed: names the object, the operation and the reason."""
 
 
+class NotFoundError(StorageError):
+    """There is no such object."""
+
+
 class DataError(DlDriverError):
     """The data set is not what the workload says: missing, too small, of another shape."""
 
