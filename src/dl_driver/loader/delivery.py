@@ -289,7 +289,7 @@ def _check_room(length: int, room: int) -> None:
     if length >= room:
         raise DataError(
             f"holds at least {length} bytes, more than the {room - 1} that the workload allows for; check"
-            " dataset.record_length_bytes and num_samples_per_file against the data set"
+            " dataset.record_length_bytes, record_element_type and num_samples_per_file against the data set"
         )
 
 

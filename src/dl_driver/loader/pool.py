@@ -276,7 +276,7 @@ class WorkerPool:
 
     def describe_reading(self) -> str:
         """The files being read now, in words, for an error."""
-        return "".join(sorted({self._reading(worker) for worker in range(self.plan.workers)}))
+        return self._describe(range(self.plan.num_readers))
 
     def close(self) -> None:
         """End the workers. Views of batches stay readable."""
@@ -319,9 +319,12 @@ class WorkerPool:
                 raise error_of(cast(messages.WorkerFailure, messages.unpickled(packet)))
 
     def _reading(self, worker: int) -> str:
-        files = {self.slab.status[reader] for reader in self.plan.readers_of(worker)} - {IDLE}
+        return self._describe(self.plan.readers_of(worker))
+
+    def _describe(self, readers: range) -> str:
+        files = {self.slab.status[reader] for reader in readers} - {IDLE}
         if not files:
-            return ""
+            return ", while it read nothing"
         keys = sorted(self.plan.files.key(file) for file in files)
         more = f" and {len(keys) - 4} more" if len(keys) > 4 else ""
         return f" while reading {', '.join(keys[:4])}{more} in {self.plan.uri}"

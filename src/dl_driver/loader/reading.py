@@ -21,6 +21,7 @@ from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import DataError, DlDriverError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import Layout
+from dl_driver.formats.expectation import expecting
 from dl_driver.loader import messages
 from dl_driver.loader.delivery import TAG_SHIFT, Task, make_deliverer
 from dl_driver.loader.plan import Delivery, LoaderPlan
@@ -75,7 +76,7 @@ class ReaderLoop:
             for number in plan.readers_of(worker)
         }
         max_tasks = max(1, len(self._readers) * plan.depth)
-        self._deliverer = make_deliverer(plan, get_format(plan.format), max_tasks)
+        self._deliverer = make_deliverer(plan, expecting(get_format(plan.format), plan.expected), max_tasks)
         self._windows = plan.delivery is Delivery.WINDOWS
         self._queue = open_storage(plan.uri, plan.settings).open_reader(max_tasks * (2 if self._windows else 1), watch)
         self._order: EpochOrder | None = None

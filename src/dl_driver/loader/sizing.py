@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dl_driver.config import Duration
 from dl_driver.dataset.files import FileSet
 from dl_driver.errors import DataError
+from dl_driver.formats.expectation import Expectation
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.slab import round_up
 from dl_driver.storage.base import Storage, StorageSettings
@@ -70,6 +71,7 @@ def make_plan(
     preprocess: Duration | None = None,
     seed: int = 0,
     workers: int | None = None,
+    expected: Expectation | None = None,
 ) -> LoaderPlan:
     """Raises DataError where the files' sizes are unknown."""
     largest = files.max_size
@@ -113,4 +115,5 @@ def make_plan(
         preprocess=preprocess,
         seed=seed,
         workers=workers,
+        expected=expected,
     )

@@ -14,6 +14,7 @@ from dl_driver.dataset.objects import WorkloadObjects
 from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats import get_format
+from dl_driver.formats.expectation import Expectation
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.sizing import Depth, default_workers, dlio_depth, make_plan
 from dl_driver.metrics.record import Phase
@@ -74,8 +75,15 @@ def make_feed(workload: Workload, phase: Phase, accelerators: int, seed: int) ->
         preprocess=reader.preprocess_time,
         seed=seed,
         workers=workers,
+        expected=_expectation(computed),
     )
     return Feed(phase, plan, files, order, deeper, warnings)
+
+
+def _expectation(files: ComputedFiles) -> Expectation:
+    """The shape only where all files have one: a data set of drawn sizes may come from another draw."""
+    dims = files.record(0).dims if files.uniform else None
+    return Expectation(files.dtype, files.samples_per_file, dims)
 
 
 def chosen_depth(workload: Workload) -> tuple[Depth, bool]:
