@@ -91,11 +91,14 @@ class WorkerProcess:
 
 def describe_exit(status: int) -> str:
     """How a process ended, in words."""
-    if status == -signal.SIGKILL:
-        return "was killed by signal 9 (SIGKILL), as the kernel does when memory runs out"
     if status < 0:
         return f"was killed by signal {-status} ({signal.Signals(-status).name})"
     return f"exited with status {status}"
+
+
+def explain_exit(status: int) -> str:
+    """What may be behind such an end, to follow a message."""
+    return "; the kernel does that when memory runs out (see dmesg)" if status == -signal.SIGKILL else ""
 
 
 def _start(inherit: Sequence[int]) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,18 @@ def _handles(pid: int, number: signal.Signals) -> bool:
 
 
 def _waits_for_reads(pid: int) -> bool:
-    """A worker that has mapped the slab has been through its start."""
-    try:
-        return "memfd:dl-driver" in Path(f"/proc/{pid}/maps").read_text()
-    except FileNotFoundError:
+    """A worker that has mapped the slab, and then takes next to no time, has begun to read."""
+    if "memfd:dl-driver" not in Path(f"/proc/{pid}/maps").read_text():
         return False
+    before = _processor_ticks(pid)
+    time.sleep(0.4)
+    return _processor_ticks(pid) - before < 10
+
+
+def _processor_ticks(pid: int) -> int:
+    """A hundred a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 @pytest.mark.parametrize(

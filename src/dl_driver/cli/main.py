@@ -16,7 +16,7 @@ def main() -> None:
     """Run the command and exit."""
     try:
         _open_missing_streams()
-        _take_termination_as_interruption()
+        _take_requests_to_stop()
         from dl_driver.cli.app import run_command
 
         status = run_command()
@@ -52,7 +52,7 @@ def _silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _take_termination_as_interruption() -> None:
+def _take_requests_to_stop() -> None:
     """A scheduler's SIGTERM and a closing terminal's SIGHUP end the command as Ctrl-C does: in order."""
 
     def interrupt(number: int, frame: object) -> None:
@@ -61,3 +61,6 @@ def _take_termination_as_interruption() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what a script runs in the background; whoever sends it SIGINT all the same means it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)

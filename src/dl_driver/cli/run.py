@@ -179,7 +179,9 @@ def _stop_when_asked(stop: "StopRequest") -> Iterator[None]:
         with suppress(OSError):
             os.write(2, b"dl-driver: stopping at the step's end; once more stops at once, without results\n")
 
-    before = {number: signal.signal(number, ask) for number in STOP_REQUESTS}
+    # What is ignored by nohup stays so.
+    wanted = [number for number in STOP_REQUESTS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in wanted}
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from dl_driver.dataset.files import ComputedFiles
 from dl_driver.errors import DlDriverError, StorageError, WorkerError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import Format
-from dl_driver.processes import WorkerProcess, describe_exit
+from dl_driver.processes import WorkerProcess, describe_exit, explain_exit
 from dl_driver.storage import open_storage
 from dl_driver.storage.base import ObjectInfo, Storage, StorageSettings, partial_key
 
@@ -155,15 +155,15 @@ def _take(
 
 def _bury(generation: Generation, writer: _Writer) -> WorkerError:
     """Remove what a dead worker was writing; the error to raise."""
-    died = f"generating process {writer.process.pid} {describe_exit(writer.process.wait(5.0))}"
+    pid, status = writer.process.pid, writer.process.wait(5.0)
+    died = f"generating process {pid} {describe_exit(status)}"
     if not writer.left:
-        return WorkerError(died)
+        return WorkerError(died + explain_exit(status))
     files, index = generation.locate(writer.left[0])
     storage, key = open_storage(generation.uri, generation.settings), files.key(index)
-    storage.delete([partial_key(key, writer.process.pid)])
-    return WorkerError(
-        f"{died} while writing {storage.uri.rstrip('/')}/{key}; go on with `dl-driver generate --skip-existing`"
-    )
+    storage.delete([partial_key(key, pid)])
+    where = f"while writing {storage.uri.rstrip('/')}/{key}"
+    return WorkerError(f"{died} {where}{explain_exit(status)}; `dl-driver generate --skip-existing` goes on from there")
 
 
 def work(channel: "Connection[Any, Any]", generation: Generation) -> None:

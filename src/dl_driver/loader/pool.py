@@ -26,7 +26,7 @@ from dl_driver.loader.reading import ReaderLoop, error_of, failure_of
 from dl_driver.loader.slab import IDLE, Slab
 from dl_driver.loader.worker import WorkerPayload
 from dl_driver.metrics.clock import Waiter
-from dl_driver.processes import WorkerProcess, describe_exit
+from dl_driver.processes import WorkerProcess, describe_exit, explain_exit
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,9 @@ class ProcessLink:
         self.process.close()
 
     def _epitaph(self) -> str:
-        how = describe_exit(self.process.wait(5.0))
-        return f"reader process {self.process.pid} {how}{self._reading(self._worker)}"
+        status = self.process.wait(5.0)
+        reading = self._reading(self._worker)
+        return f"reader process {self.process.pid} {describe_exit(status)}{reading}{explain_exit(status)}"
 
 
 class InlineLink:
@@ -324,7 +325,7 @@ class WorkerPool:
     def _describe(self, readers: range) -> str:
         files = {self.slab.status[reader] for reader in readers} - {IDLE}
         if not files:
-            return ", while it read nothing"
+            return ""
         keys = sorted(self.plan.files.key(file) for file in files)
         more = f" and {len(keys) - 4} more" if len(keys) > 4 else ""
         return f" while reading {', '.join(keys[:4])}{more} in {self.plan.uri}"
