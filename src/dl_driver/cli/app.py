@@ -25,6 +25,10 @@ COMMANDS = {
 what it works with when it runs, so that help and completion come at once."""
 
 
+_TYPERS_INTERRUPTED = 130
+"""What Typer makes of Ctrl-C before a command has begun."""
+
+
 class LazyCommands(TyperGroup):
     """Imports a command's module when the command is looked up."""
 
@@ -81,6 +85,8 @@ def run_command() -> int:
         _report(error)
         return error.exit_status
     except SystemExit as end:
+        if end.code == _TYPERS_INTERRUPTED:
+            raise KeyboardInterrupt from None
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
 
