@@ -319,3 +319,17 @@ def test_a_plugin_that_fails_ends_the_run(workload: Path, hook: str) -> None:
     done = dl_driver("run", workload, "--results", workload.parent / "results", env={"PYTHONPATH": str(place)})
     assert done.status == 1
     assert done.message() == f"dl-driver: plugin 'luckless' failed in {hook}: ValueError: no luck"
+
+
+def test_a_results_folder_of_an_earlier_run(workload: Path) -> None:
+    """Three accelerators, then two: what is there in the end are the second run's results alone."""
+    results = workload.parent / "results"
+    for accelerators in (3, 2):
+        done = dl_driver("run", workload, "reader.batch_size=1", f"--accelerators={accelerators}", "--results", results)
+        assert done.status == 0, done.err
+    assert sorted(path.name for path in results.glob("?_*.json")) == [
+        "0_output.json",
+        "0_per_epoch_stats.json",
+        "1_output.json",
+        "1_per_epoch_stats.json",
+    ]

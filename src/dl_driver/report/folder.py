@@ -59,6 +59,16 @@ def write_results(folder: Path, record: RunRecord, summary: Summary, facts: Work
         add(folder / "steps.parquet", lambda path: write_steps(record, path))
         add(folder / "run.json", _text([run_json(record, summary, facts)]))
         add(folder / "summary.json", _text([dlio.summary_json(record, summary, facts)]))
+    _remove_other_ranks(folder, record.accelerators)
+
+
+def _remove_other_ranks(folder: Path, accelerators: int) -> None:
+    """Files of an earlier run of more accelerators are no part of this one."""
+    for name in ("output", "per_epoch_stats"):
+        for path in folder.glob(f"*_{name}.json"):
+            rank = path.name.partition("_")[0]
+            if rank.isdecimal() and int(rank) >= accelerators:
+                path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, parts: Iterable[str]) -> None:
