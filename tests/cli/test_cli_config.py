@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from dl_driver.cli.main import COMMANDS, main
+from dl_driver.cli.app import COMMANDS
+from dl_driver.cli.main import main
 from dl_driver.cli.options import split_config
 from dl_driver.cli.tables import pairs, render
 from dl_driver.errors import ConfigError

@@ -9,6 +9,7 @@ from enum import Enum
 from dl_driver.config import Duration
 from dl_driver.dataset.files import FileSet
 from dl_driver.formats.base import FormatOptions
+from dl_driver.formats.expectation import Expectation
 from dl_driver.storage.base import StorageSettings
 
 
@@ -67,6 +68,8 @@ class LoaderPlan:
     preprocess: Duration | None
     seed: int
     workers: int
+    expected: Expectation | None = None
+    """What each file must hold, where the workload says so."""
 
     @property
     def num_readers(self) -> int:

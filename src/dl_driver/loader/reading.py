@@ -23,6 +23,7 @@ from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import DataError, DlDriverError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import Layout
+from dl_driver.formats.expectation import expecting
 from dl_driver.formats.spans import FileIndex
 from dl_driver.loader import messages
 from dl_driver.loader.delivery import TAG_SHIFT, Task, make_deliverer
@@ -95,7 +96,7 @@ class ReaderLoop:
             self._spans = SpanDelivery(plan, self._format, lambda key: storage.stat(key).size)
             depth = max(_LEAST_DEPTH, max_tasks * self._format.spans_per_sample())
         else:
-            self._deliverer = make_deliverer(plan, self._format, max_tasks)
+            self._deliverer = make_deliverer(plan, expecting(self._format, plan.expected), max_tasks)
         self._queue = LimitedQueue(storage.open_reader(depth, watch), depth)
         self._order: EpochOrder | None = None
         self._tasks: dict[int, tuple[Task, _Reader, _Filling, int]] = {}

@@ -12,6 +12,7 @@ from dl_driver.dataset.files import FileSet
 from dl_driver.errors import DataError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import DEFAULTS, FormatOptions, Reading, RecordSpec
+from dl_driver.formats.expectation import Expectation
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.slab import round_up
 from dl_driver.storage.base import Storage, StorageSettings
@@ -84,6 +85,7 @@ def make_plan(
     record: RecordSpec | None = None,
     run_bytes: int | None = None,
     max_sample_bytes: int | None = None,
+    expected: Expectation | None = None,
 ) -> LoaderPlan:
     """``record``: what the largest file holds, where the workload says so. ``run_bytes``: most bytes of samples that
     are read at once, by default the window's. Raises DataError where the files' sizes are unknown."""
@@ -144,4 +146,5 @@ def make_plan(
         preprocess=preprocess,
         seed=seed,
         workers=workers,
+        expected=expected,
     )

@@ -74,7 +74,7 @@ class Accelerators:
         finally:
             if was_enabled:
                 gc.enable()
-        if done < order.steps:
+        if done < order.steps and self._stop.reason is None:
             self._pool.stop()
         self._pool.took((), self._held)
         self._held = []

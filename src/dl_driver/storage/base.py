@@ -44,6 +44,15 @@ class Completion(NamedTuple):
     error: StorageError | None
 
 
+PARTIAL = ".partial"
+"""How the name of an object in the making ends, where a storage shows such things."""
+
+
+def partial_key(key: str, pid: int) -> str:
+    """The name under which process ``pid`` writes an object until it is whole."""
+    return f"{key}.{pid}{PARTIAL}"
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """An object as listed."""
@@ -130,7 +139,7 @@ class Storage(Protocol):
         ...
 
     def stat(self, key: str) -> ObjectInfo:
-        """Raises StorageError where there is no such object."""
+        """Raises NotFoundError where there is no such object, StorageError where that cannot be told."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
