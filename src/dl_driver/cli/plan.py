@@ -21,14 +21,17 @@ def plan(
     arguments: ConfigArguments = None,
     config: ConfigOption = None,
     env_file: EnvFileOption = None,
-    accelerators: Annotated[int, typer.Option("--accelerators", min=1, help="Emulated accelerators, all hosts.")] = 1,
-    hosts: Annotated[int, typer.Option("--hosts", min=1, help="Hosts that share them.")] = 1,
+    accelerators: Annotated[int, typer.Option(min=1, metavar="N", help="Emulated accelerators, all hosts.")] = 1,
+    hosts: Annotated[int, typer.Option(min=1, metavar="N", help="Hosts that share them.")] = 1,
     host_memory: Annotated[
         str | None, typer.Option("--host-memory", metavar="SIZE", help="Memory of each host, such as 512GiB.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Say what a workload needs: files, bytes, steps, memory, bandwidth, MLPerf's smallest data set."""
+    """Say what a workload will need, before anything is read or written.
+
+    That is files, bytes and steps, memory and bandwidth, and the smallest data set that MLPerf Storage accepts.
+    """
     from dl_driver.run.planning import plan_run
 
     memory = _bytes(host_memory)
