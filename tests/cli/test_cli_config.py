@@ -72,7 +72,8 @@ def test_plan_scales_with_accelerators_and_memory(dl_driver):
 def test_plan_as_text(dl_driver):
     status, out, _ = dl_driver("plan", "demo")
     assert status == 0
-    assert "64 files, 64 samples, 64 MiB (67,108,864 bytes)" in out
+    assert "training          64 files, 64 samples\n                  64 MiB (67,108,864 bytes); as files 64" in out
+    assert max(map(len, out.splitlines())) <= 80
     assert "16 an epoch, 2 epochs" in out
 
 
