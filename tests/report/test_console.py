@@ -112,3 +112,9 @@ def test_layout(facts):
     assert "Partial: interrupted" in lines
     assert "1 worker process" in lines[2]
     assert "16 readers, 16 reads in flight, 16 batches ahead (deeper than DLIO)" in lines[3]
+
+
+def test_a_run_without_a_step_has_no_empty_table(facts):
+    shown = _shown(replace(_record(partial="interrupted"), epochs=[]), facts)
+    assert "epoch" not in shown
+    assert shown.endswith("Too few steps to say whether the data came in time.\nPartial: interrupted")

@@ -45,6 +45,8 @@ def _title(record: RunRecord, facts: WorkloadFacts) -> Text:
 
 def _epochs(record: RunRecord, facts: WorkloadFacts) -> Text:
     rows = [_epoch_row(block, facts) for epoch in record.epochs for block in epoch.blocks]
+    if not rows:
+        return Text("")
     return Text(_table(("epoch", "phase", "steps", "seconds", "samples/s", "MiB/s", "AU %"), rows, left=1))
 
 
