@@ -51,20 +51,44 @@ def run(
     arguments: ConfigArguments = None,
     config: ConfigOption = None,
     env_file: EnvFileOption = None,
-    accelerators: Annotated[int, typer.Option(min=1, help="Emulated accelerators.")] = 1,
-    mlperf: Annotated[bool, typer.Option("--mlperf", help="Print the MLPerf-style report.")] = False,
-    report_format: Annotated[ReportFormat | None, typer.Option("--format", help="Of that report.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the report to this file.")] = None,
-    max_epochs: Annotated[int | None, typer.Option(min=1, help="Stop after so many epochs.")] = None,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop after so many training steps in all.")] = None,
-    pool_size: Annotated[int | None, typer.Option(min=1, help="Samples being read, an accelerator.")] = None,
-    readahead: Annotated[int | None, typer.Option(min=1, help="Batches outstanding, an accelerator.")] = None,
-    max_inflight: Annotated[int | None, typer.Option(min=1, help="At most so many samples being read.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds without a batch that end the run.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading processes; by default one a core.")] = None,
-    results: Annotated[Path | None, typer.Option(help="Folder; by default results/WORKLOAD/TIME.")] = None,
+    accelerators: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Emulated accelerators; each has its own share of the data.")
+    ] = 1,
+    mlperf: Annotated[
+        bool, typer.Option("--mlperf", help="Print the MLPerf-style report on stdout instead of the summary.")
+    ] = False,
+    report_format: Annotated[
+        ReportFormat | None, typer.Option("--format", help="Form of that report, which this option asks for too.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write that report to FILE, beside the rest.")
+    ] = None,
+    max_epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop after N epochs.")] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Stop after N training steps, all epochs together.")
+    ] = None,
+    pool_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Samples that each accelerator reads at the same time.")
+    ] = None,
+    readahead: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Batches that each accelerator asks for ahead.")
+    ] = None,
+    max_inflight: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Upper limit of --pool-size; alone, the same as it.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Give up when no batch comes for so long; default: never.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Reading processes; default: one a core.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Results folder; default: results/WORKLOAD/TIME.")
+    ] = None,
     progress: Annotated[ProgressStyle, typer.Option(help="How to show progress, on stderr.")] = ProgressStyle.AUTO,
-    strict_direct: Annotated[bool, typer.Option("--strict-direct", help="Fail where O_DIRECT is impossible.")] = False,
+    strict_direct: Annotated[
+        bool, typer.Option("--strict-direct", help="Fail where direct:// would go through the page cache.")
+    ] = False,
     pretty: Annotated[bool, typer.Option("--pretty", help="Print the composed configuration and stop.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")] = False,
 ) -> None:
@@ -215,4 +239,5 @@ def _print(places: _Places, record: "RunRecord", summary: "Summary", facts: "Wor
 
     from dl_driver.report.console import console_summary
 
-    Console(stderr=places.report_format is not None).print(console_summary(record, summary, facts))
+    console = Console(stderr=places.report_format is not None, highlight=False, soft_wrap=True)
+    console.print(console_summary(record, summary, facts))
