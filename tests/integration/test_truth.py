@@ -26,18 +26,24 @@ def run(results: Path, *arguments: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("accelerators", [1, 8])
 def test_a_storage_that_answers_at_once_keeps_the_accelerators_busy(tmp_path: Path, accelerators: int) -> None:
-    """cosmoflow_h100 computes 3.5 ms a step. With nothing to wait for, AU is 100 % less what dl-driver itself takes."""
+    """cosmoflow_h100 computes 3.5 ms a step. With nothing to wait for, AU is 100 % less what dl-driver itself takes.
+
+    Its samples of 2.8 MB would make this a test of how many gigabytes a second this machine can check, which is the
+    benchmarks' business; these are of 114 KB.
+    """
     run(
         tmp_path,
         "cosmoflow_h100",
         "dataset.format=npz",
         f"{NAMED}null://",
-        f"dataset.num_files_train={2000 * accelerators}",
+        f"dataset.num_files_train={1000 * accelerators}",
+        "dataset.record_length_bytes=114244",
+        "dataset.record_length_bytes_stdev=0",
         "train.epochs=1",
         f"--accelerators={accelerators}",
     )
     metric = json.loads((tmp_path / "summary.json").read_text())["metric"]
-    assert metric["train_au_mean_percentage"] >= 97.0
+    assert metric["train_au_mean_percentage"] >= 95.0
 
 
 def test_a_storage_of_known_latency(tmp_path: Path) -> None:
