@@ -5,7 +5,8 @@
 
 import numpy as np
 
-from dl_driver.formats.base import FormatOptions
+from dl_driver.config.sections.dataset import Hdf5
+from dl_driver.formats.base import FormatOptions, RecordSpec
 from dl_driver.testing.formats import FormatConformance, Written
 
 
@@ -39,6 +40,45 @@ class TestTfRecordGzip(FormatConformance):
 class TestTfRecordZlib(FormatConformance):
     format_name = "tfrecord"
     options = FormatOptions(compression="zlib")
+
+
+class TestHdf5(FormatConformance):
+    format_name = "hdf5"
+    finds_flips = False
+
+
+class TestHdf5Chunks(FormatConformance):
+    format_name = "hdf5"
+    options = FormatOptions(hdf5=Hdf5(chunk_dims=(2, 7, 5)))
+    specs = (RecordSpec((13, 7), "uint8", 2), RecordSpec((40, 30), "uint8", 5), RecordSpec((9, 5), "float32", 3))
+    finds_flips = False
+
+
+class TestHdf5Gzip(FormatConformance):
+    format_name = "hdf5"
+    options = FormatOptions(compression="gzip")
+    finds_flips = False
+
+
+class TestHdf5Lzf(FormatConformance):
+    format_name = "hdf5"
+    options = FormatOptions(compression="lzf", hdf5=Hdf5(max_shape=(60, 60)))
+    specs = (RecordSpec((13, 7), "uint8", 2), RecordSpec((40, 30), "int32", 5))
+    finds_flips = False
+
+
+class TestHdf5Shared(FormatConformance):
+    """A record spread over two data sets; the first holds its first half."""
+
+    format_name = "hdf5"
+    options = FormatOptions(hdf5=Hdf5(num_dset_per_record=2))
+    specs = (RecordSpec((14, 7), "uint8", 1), RecordSpec((40, 30), "uint8", 5))
+    finds_flips = False
+
+    def expected(self, written: Written, file: int, sample: int) -> bytes:
+        """See FormatConformance."""
+        half = written.spec.sample_bytes // 2
+        return written.file_content(file)[sample * half : (sample + 1) * half]
 
 
 del SamplesLast, FormatConformance

@@ -14,7 +14,6 @@ _ENTRY_POINTS = "dl_driver.formats"
 
 _NOT_YET = frozenset(
     {
-        "hdf5",
         "hdf5_opt",
         "csv",
         "jpeg",

@@ -141,6 +141,9 @@ class Format:
     compressions: ClassVar[frozenset[str]] = frozenset({"none"})
     """Values of ``dataset.compression`` that the format knows."""
     companions: tuple[Companion, ...] = ()
+    streams: ClassVar[bool] = True
+    """Whether a file that is read whole can pass by in windows. Otherwise large ones of which a crop is delivered are
+    read as by Reading.SPANS."""
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:
         """Raises ConfigError for an option that the format cannot follow."""

@@ -66,7 +66,7 @@ class Group(NamedTuple):
     samples: Sequence[int]
     """Ascending numbers within the file."""
     places: Sequence[tuple[int, int]] = ()
-    """Offset within the first span and length of each sample, where that is how they lie."""
+    """Pairs for the format's own use; of ``coalesce``, offset within the span and length of each sample."""
 
 
 class Landed(NamedTuple):

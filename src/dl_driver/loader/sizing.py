@@ -100,7 +100,9 @@ def make_plan(
     alignment = max(storage.alignment, 64 if largest < _PAGE * 16 else _PAGE)
     file_bytes = round_up(largest + _SLACK + 1, alignment)
     window_bytes = round_up(window_bytes, _PAGE)
-    whole = reading is Reading.WHOLE
+    # What cannot pass by in windows is read by its index where a crop of a large file is all that is delivered.
+    too_long = crop_bytes > 0 and file_bytes > window_bytes and not file_format.streams
+    whole = reading is Reading.WHOLE and not too_long
     crops = 0 < crop_bytes < (largest // samples_per_file if whole else sample_bytes)
     delivery = Delivery.WHOLE
     if not whole:

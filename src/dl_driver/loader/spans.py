@@ -157,7 +157,7 @@ class SpanDelivery:
         """``size_of`` tells an object's bytes; it is asked for those alone that are read from their end."""
         self._plan, self._format, self._size_of = plan, file_format, size_of
         self._in_place = plan.delivery is Delivery.SPANS
-        self._are_views = file_format.reading(plan.samples_per_file) is Reading.SPANS
+        self._are_views = file_format.reading(plan.samples_per_file) is not Reading.UNPACKED
         self._spare: list[memoryview] = []
         self._spare_bytes = landing_bytes(max(plan.run_bytes, plan.sample_bytes), 4, plan.alignment)
         self._scratch = memoryview(b"")
