@@ -193,9 +193,9 @@ def too_large(wanted: int, room: int) -> DataError:
     )
 
 
-def short(wanted_end: int, end: int, what: str) -> FormatError:
+def short(wanted_end: int, end: int) -> FormatError:
     """For a file that ends too early."""
-    return FormatError(f"the file ends at byte {end}, within {what}, which reaches to byte {wanted_end}")
+    return FormatError(f"the file has no more than {end} bytes, samples in its index reach to byte {wanted_end}")
 
 
 @dataclass(frozen=True, slots=True)

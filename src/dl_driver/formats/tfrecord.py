@@ -36,7 +36,7 @@ from dl_driver.formats.spans import (
     coalesce,
     too_large,
 )
-from dl_driver.formats.tfrecord_example import Feature, example_around, parse_example
+from dl_driver.formats.tfrecord_example import Feature, example_around, parse_example, payload_in
 from dl_driver.formats.tfrecord_framing import (
     FOOTER,
     FOOTER_BYTES,
@@ -56,6 +56,8 @@ from dl_driver.storage.base import Piece
 _MAX_TEMPLATES = 256
 _ZEROS = memoryview(bytes(1 << 18))
 _LINE = 64
+_EXAMPLE_START = 64
+"""Bytes within which an Example's payload begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class TfRecord(Format):
 
     def stream(self) -> Walker:
         """See Format."""
-        return Walker(_OneRecord())
+        return Walker(_OneRecord(self.options.decode))
 
     def index(self, key: str, samples_per_file: int) -> Indexing:
         """See Format."""
@@ -295,16 +297,23 @@ class _Template:
 
 
 class _OneRecord(Structure):
-    """A file of one record that passes by: its first array is what its Example begins with."""
+    """A file of one record that passes by. Its first array is DLIO's payload; of other records, their bytes."""
 
     checksum = staticmethod(crc32c)
+
+    def __init__(self, decode: bool) -> None:
+        super().__init__()
+        self._decode = decode
 
     def steps(self) -> Generator[Take | Pass, Any, None]:
         """See Structure."""
         head = yield from self.take(HEADER_BYTES, "the header of its record")
         length = record_length(head, 0)
-        self.arrays.append(ArraySpec("record", "|u1", (length,), HEADER_BYTES))
-        crc = yield from self.skip(length, "its record", 0)
+        start = yield from self.take(min(length, _EXAMPLE_START), "its record")
+        offset, size = payload_in(start, length) if self._decode else (0, length)
+        name = "image" if size < length else "record"
+        self.arrays.append(ArraySpec(name, "|u1", (size,), HEADER_BYTES + offset))
+        crc = yield from self.skip(length - len(start), "its record", crc32c(start))
         stored = yield from self.take(FOOTER_BYTES, "the checksum of its record")
         if FOOTER.unpack(stored)[0] != masked(crc or 0):
             raise FormatError("its record does not have the checksum that stands behind it")

@@ -51,6 +51,15 @@ def example_around(payload_bytes: int) -> tuple[bytes, bytes]:
     return before, size
 
 
+def payload_in(start: bytes, length: int) -> tuple[int, int]:
+    """Offset and length of the payload in DLIO's Example of ``length`` bytes that begins so; where it is none, all."""
+    for size in range(max(0, length - 64), length):
+        before, after = example_around(size)
+        if len(before) + size + len(after) == length:
+            return (len(before), size) if start.startswith(before) else (0, length)
+    return 0, length
+
+
 def _open(field: int, length: int) -> bytes:
     """What comes before length-delimited bytes."""
     return varint(field << 3 | _BYTES) + varint(length)

@@ -8,8 +8,8 @@ Each packet is one letter and its content. Packets of a hot path are packed by s
 
 import pickle
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from dl_driver.dataset.order import EpochOrder
 from dl_driver.formats.base import Layout
@@ -39,6 +39,12 @@ class WorkerReport:
 
     queue: QueueReport
     cpu_ns: int
+    decoding: Mapping[str, int] = field(default_factory=dict)
+    """See Format.report."""
+    indexes: int = 0
+    """Indexes of files that were read or made up."""
+    index_ns: int = 0
+    """From the first read for each until it was there, summed."""
 
 
 def start(order: EpochOrder) -> bytes:

@@ -126,7 +126,10 @@ class ReaderLoop:
             self._draining = True
             self._revoke_grants()
         elif letter == messages.ASK:
-            report = messages.WorkerReport(self._queue.report(), time.process_time_ns())
+            spans = self._spans
+            made = (0, 0) if spans is None else (spans.indexes, spans.index_ns)
+            decoding = dict(self._format.report())
+            report = messages.WorkerReport(self._queue.report(), time.process_time_ns(), decoding, *made)
             self._send(messages.pickled(messages.REPORT, report))
 
     def turn(self, timeout_ns: int | None = None) -> bool:

@@ -162,6 +162,8 @@ class SpanDelivery:
         self._spare_bytes = landing_bytes(max(plan.run_bytes, plan.sample_bytes), 4, plan.alignment)
         self._scratch = memoryview(b"")
         self.cache = IndexCache()
+        self.indexes = self.index_ns = 0
+        """Indexes made so far, and the time from their first read until they were there."""
 
     # Indexes
 
@@ -190,6 +192,8 @@ class SpanDelivery:
             task.needs = next(task.steps) if answers is None else task.steps.send(answers)
         except StopIteration as done:
             self.cache.put(task.file, done.value)
+            self.indexes += 1
+            self.index_ns += perf_counter_ns() - task.begun_ns
             return None
         task.answers, task.skips = [], []
         task.left = len(task.needs)
@@ -286,7 +290,7 @@ class SpanDelivery:
                 continue
             first = offset - offset % self._plan.alignment
             if first + got < offset + length:
-                raise short(offset + length, first + got, "what the index says of its samples")
+                raise short(offset + length, first + got)
             task.read_bytes += length
 
     def _place(self, task: GroupTask) -> Sequence[Placed]:

@@ -139,6 +139,12 @@ class LoaderFacts:
     """Of the files read, over the training, where direct I/O was asked for and the kernel tells."""
     crop_bytes: int | None
     """Bytes of each sample a batch carried, where not the whole."""
+    decoding: Mapping[str, int] = field(default_factory=dict)
+    """What the format counted: files without an index, chunks unpacked by another library."""
+    indexes: int = 0
+    """Indexes of files that were read or made up before samples could be found."""
+    index_ns: int = 0
+    """How long those took, summed over files; part of the wait for data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +167,7 @@ class RunRecord:
     peak_memory_bytes: int | None
     """Proportional set size of all processes together, the largest seen at an epoch's end; None where unreadable."""
     files_read: int
-    """Whole files, containers; a file read again counts again."""
+    """Files read; a file read again counts again, one of several samples each time that readers came to it."""
     errors: int
     clock: Mapping[str, Any] = field(default_factory=dict)
     """Resolution and measured overhead of the clock; overshoot of the accelerators' deadlines."""

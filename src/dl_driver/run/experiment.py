@@ -7,7 +7,8 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter_ns
@@ -114,6 +115,7 @@ class Experiment:
                 f"{facts.fallbacks} of {facts.reads} reads went through the page cache although direct I/O was asked"
                 " for: the file system does not support it"
             )
+        warnings += [f"{name}: {count:,}" for name, count in facts.decoding.items()]
         return RunRecord(
             run_id=str(uuid.uuid4()),
             start=started,
@@ -250,7 +252,18 @@ class Experiment:
             fallbacks=sum(report.queue.fallbacks for report in reports),
             page_cache_growth_bytes=growth,
             crop_bytes=plan.crop_bytes or None,
+            decoding=_sums([report.decoding for report in reports]),
+            indexes=sum(report.indexes for report in reports),
+            index_ns=sum(report.index_ns for report in reports),
         )
+
+
+def _sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Name by name; what never happened is left out."""
+    total = Counter[str]()
+    for count in counts:
+        total.update(count)
+    return {name: number for name, number in total.items() if number}
 
 
 def _cached(feed: Feed) -> int | None:

@@ -27,6 +27,7 @@ class SampleLedger:
         self.batch_wait = Histogram()
         self._order = hashlib.blake2b(digest_size=16)
         self._first: list[str] = []
+        self._last_file = -1
         self.files_read = 0
 
     def digest(self, records: NDArray[np.void]) -> None:
@@ -42,7 +43,14 @@ class SampleLedger:
         for file, sample in pairs[: _FIRST - len(self._first)].tolist():
             key = self._files.key(file)
             self._first.append(key if self._samples_per_file == 1 else f"{key}#{sample}")
-        self.files_read += len(records)
+        self.files_read += self._files_in(records["file"])
+
+    def _files_in(self, files: NDArray[np.int64]) -> int:
+        """Files that these samples, the next in order, were read from."""
+        if self._samples_per_file == 1:
+            return len(files)
+        before, self._last_file = self._last_file, int(files[-1])
+        return int(np.count_nonzero(np.diff(files, prepend=before)))
 
     def latencies(self) -> Latencies:
         """See Latencies."""
