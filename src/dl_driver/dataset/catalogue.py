@@ -9,29 +9,27 @@ Only where a name is missing is the folder listed, since a data set may have bee
 from collections.abc import Sequence
 
 from dl_driver.dataset.files import ComputedFiles, FileSet, ListedFiles
-from dl_driver.errors import DataError, StorageError
+from dl_driver.errors import DataError, NotFoundError
 from dl_driver.storage.base import Storage
-
-_PROBES = 1024
 
 
 def locate_files(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[str]]:
     """The files to read, and warnings. Raises DataError where there are fewer than the workload asks for."""
-    if len(files) == 0 or all(_exists(storage, files.key(index)) for index in _probes(len(files))):
+    if len(files) == 0 or all(_exists(storage, files.key(index)) for index in _probes(len(files), storage.max_probes)):
         return files, ()
     return _listed(storage, files)
 
 
-def _probes(count: int) -> Sequence[int]:
+def _probes(count: int, limit: int) -> Sequence[int]:
     """Evenly spread, the first and the last among them."""
-    number = min(count, _PROBES)
+    number = min(count, limit)
     return [index * (count - 1) // max(1, number - 1) for index in range(number)]
 
 
 def _exists(storage: Storage, key: str) -> bool:
     try:
         storage.stat(key)
-    except StorageError:
+    except NotFoundError:
         return False
     return True
 
@@ -40,7 +38,7 @@ def _listed(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[s
     suffix = f".{files.format}"
     try:
         found = [info for info in storage.list(files.folder) if info.key.endswith(suffix)]
-    except StorageError:
+    except NotFoundError:
         found = []
     where = f"{storage.uri.rstrip('/')}/{files.folder}"
     if len(found) < len(files):

@@ -12,7 +12,7 @@ from typing import Any
 
 from dl_driver.dataset.content import FileContent
 from dl_driver.dataset.files import ComputedFiles
-from dl_driver.errors import DlDriverError, RunError, StorageError
+from dl_driver.errors import DlDriverError, NotFoundError, RunError, StorageError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import Format
 from dl_driver.processes import WorkerProcess, describe_exit
@@ -171,5 +171,5 @@ def _write_files(generation: Generation, storage: Storage, numbers: Sequence[int
 def _there(storage: Storage, wanted: ObjectInfo) -> bool:
     try:
         return storage.stat(wanted.key) == wanted
-    except StorageError:
+    except NotFoundError:
         return False

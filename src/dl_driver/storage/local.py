@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from dl_driver.errors import StorageError
+from dl_driver.errors import NotFoundError, StorageError
 from dl_driver.storage.base import ObjectInfo, Piece, ReadQueue, StorageSettings
 from dl_driver.storage.engines.files import OpenMode
 from dl_driver.storage.engines.ring import RingQueue
@@ -25,6 +25,7 @@ class LocalStorage:
     """Base of the backends over a folder."""
 
     alignment = 1
+    max_probes = 1024
     in_process = False
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:
@@ -143,7 +144,8 @@ def _naming(path: str, operation: str) -> Iterator[None]:
         yield
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, "")
-        raise StorageError(f"cannot {operation} {path}: {error.strerror}{advice}") from error
+        kind = NotFoundError if isinstance(error, FileNotFoundError) else StorageError
+        raise kind(f"cannot {operation} {path}: {error.strerror}{advice}") from error
 
 
 _ADVICE = {

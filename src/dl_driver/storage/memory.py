@@ -7,7 +7,7 @@ import select
 from collections.abc import Iterable, Iterator, Sequence
 from time import perf_counter_ns
 
-from dl_driver.errors import StorageError
+from dl_driver.errors import NotFoundError, StorageError
 from dl_driver.storage.base import Completion, ObjectInfo, Piece, QueueReport, Read, StorageSettings
 
 _STORES: dict[str, dict[str, bytes]] = {}
@@ -18,6 +18,7 @@ class MemoryStorage:
     """Objects live until the process ends."""
 
     alignment = 1
+    max_probes = 1024
     in_process = True
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:
@@ -33,7 +34,7 @@ class MemoryStorage:
         try:
             return self._objects[key]
         except KeyError:
-            raise StorageError(f"cannot read {self.uri}/{key}: there is no such object") from None
+            raise NotFoundError(f"cannot read {self.uri}/{key}: there is no such object") from None
 
     def stat(self, key: str) -> ObjectInfo:
         """See Storage."""

@@ -11,7 +11,8 @@ from dl_driver.config.dialects.spelling import Key, Section
 from dl_driver.config.settings import Path, Setting, is_null
 from dl_driver.errors import Problem
 
-_SECTIONS: tuple[Section, ...] = (*older_dlio.SECTIONS, *rust.SECTIONS)
+_SHORT = Section("storage.options", "storage.storage_options")
+_SECTIONS: tuple[Section, ...] = (_SHORT, *older_dlio.SECTIONS, *rust.SECTIONS)
 _KEYS: dict[Path, Key] = {tuple(row.old.split(".")): row for row in (*older_dlio.KEYS, *rust.KEYS)}
 _DROPPED: dict[Path, str] = {tuple(row.old.split(".")): row.why for row in rust.DROPPED}
 

@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the object stores share: a bucket and a prefix, the HTTP engine for reads, obstore for all else.
+
+A provider's file says where its endpoints are, how its requests are signed and what its errors mean.
+"""
+
+import os
+import ssl
+import urllib.parse
+import urllib.request
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from dl_driver.errors import NotFoundError, StorageError
+from dl_driver.storage.base import ObjectInfo, Piece, ReadQueue, StorageSettings
+from dl_driver.storage.engines.handover import HandoverQueue
+from dl_driver.storage.engines.http import HttpQueue
+from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict
+from dl_driver.storage.redaction import redacted
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, ObjectStore
+
+_PROBES = 32
+_LIST_CHUNK = 1000
+_CHUNK_BYTES = 1 << 20
+
+
+class CloudStorage(ABC):
+    """Base of the object stores; a Storage and, for the HTTP engine, a Service. Holds nothing until used."""
+
+    alignment = 1
+    in_process = False
+    max_probes = _PROBES
+
+    def __init__(self, uri: str, settings: StorageSettings) -> None:
+        self.uri, self.settings = uri, settings
+        self.options = settings.options
+
+    def __getstate__(self) -> tuple[str, StorageSettings]:
+        return self.uri, self.settings
+
+    def __setstate__(self, state: tuple[str, StorageSettings]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+    @property
+    @abstractmethod
+    def prefix(self) -> str:
+        """Keys are relative to this; empty, or with a slash at its end."""
+
+    @property
+    @abstractmethod
+    def endpoints(self) -> Sequence[Endpoint]:
+        """See Service; their paths hold the prefix."""
+
+    @abstractmethod
+    def requests(self, endpoint: Endpoint) -> Requests:
+        """See Service."""
+
+    @abstractmethod
+    def judge(self, status: int, body: bytes) -> Verdict:
+        """See Service."""
+
+    @abstractmethod
+    def make_client(self, endpoint: Endpoint, client_options: "ClientConfig") -> "ObjectStore":
+        """The general client for the bucket (not the prefix) at one endpoint."""
+
+    @property
+    def ca_file(self) -> str | None:
+        """The authorities to trust in place of the system's."""
+        return self.options.ca_file
+
+    def name(self, key: str) -> str:
+        """See Service."""
+        return f"{self.uri.rstrip('/')}/{key}"
+
+    def open_reader(self, depth: int, watch: int | None = None) -> ReadQueue:
+        """See Storage. Where a proxy stands between, the general client reads."""
+        if any(_behind_proxy(endpoint) for endpoint in self.endpoints):
+            return HandoverQueue(self, depth, watch)
+        return HttpQueue(self, depth, self.options, watch)
+
+    def tls_context(self) -> ssl.SSLContext:
+        """See Service."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise StorageError(
+                f"the authorities' certificates in {self.ca_file} cannot be used ({error.strerror or error}): expected"
+                " a file with certificates in PEM form (storage.storage_options.ca_file or AWS_CA_BUNDLE)"
+            ) from error
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    @cached_property
+    def client(self) -> "ObjectStore":
+        """The general client; several processes spread over several endpoints."""
+        endpoints = self.endpoints
+        return self.make_client(endpoints[os.getpid() % len(endpoints)], self._client_options())
+
+    def read(self, key: str, offset: int, into: memoryview) -> int:
+        """See Service."""
+        import obstore
+
+        with self._naming(key, "read"):
+            try:
+                answer = obstore.get(self.client, self.prefix + key, options={"range": (offset, offset + len(into))})
+            except obstore.exceptions.GenericError:
+                # Perhaps the range lies beyond the object's end, which stores call an error.
+                if obstore.head(self.client, self.prefix + key)["size"] <= offset:
+                    return 0
+                raise
+            at = 0
+            for chunk in answer.stream(min_chunk_size=_CHUNK_BYTES):
+                count = min(len(chunk), len(into) - at)
+                into[at : at + count] = memoryview(chunk)[:count]
+                at += count
+            return at
+
+    def stat(self, key: str) -> ObjectInfo:
+        """See Storage."""
+        import obstore
+
+        with self._naming(key, "find"):
+            return ObjectInfo(key, obstore.head(self.client, self.prefix + key)["size"])
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """See Storage: streamed, a page at a time."""
+        import obstore
+
+        start = len(self.prefix)
+        with self._naming(prefix, "list"):
+            for page in obstore.list(self.client, f"{self.prefix}{prefix}" or None, chunk_size=_LIST_CHUNK):
+                for meta in page:
+                    yield ObjectInfo(meta["path"][start:], meta["size"])
+
+    def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
+        """See Storage; an object store's answer means that the object is durable."""
+        raise NotImplementedError
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """See Storage."""
+        import obstore
+
+        keys = [self.prefix + key for key in keys]
+        with self._naming("", "delete objects in"):
+            try:
+                if keys:
+                    obstore.delete(self.client, keys)
+            except FileNotFoundError:
+                return
+
+    def _client_options(self) -> "ClientConfig":
+        options: ClientConfig = {
+            "allow_http": True,
+            "connect_timeout": timedelta(seconds=self.options.limits.connect_s),
+            "read_timeout": timedelta(seconds=self.options.limits.first_byte_s),
+            # Of a whole answer: a large object takes its time, and the two above find what stands still.
+            "timeout": timedelta(hours=24),
+            "user_agent": "dl-driver",
+        }
+        if self.ca_file:
+            self.tls_context()
+            with open(self.ca_file, "rb") as file:
+                options["root_certificate"] = file.read()
+        return options
+
+    @contextmanager
+    def _naming(self, key: str, operation: str) -> Iterator[None]:
+        """Turn the general client's errors into ours, which name the object, the reason and the way out."""
+        import obstore.exceptions
+
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise NotFoundError(self._message(operation, key, self.explain(404, redacted(str(error))))) from error
+        except (obstore.exceptions.BaseError, ValueError, OSError) as error:
+            raise StorageError(self._message(operation, key, self.explain(None, redacted(str(error))))) from error
+
+    def _message(self, operation: str, key: str, reason: str) -> str:
+        return f"cannot {operation} {self.name(key) if key else self.uri}: {reason}"
+
+    @abstractmethod
+    def explain(self, status: int | None, text: str) -> str:
+        """The reason and the way out, from the general client's error."""
+
+
+def _behind_proxy(endpoint: Endpoint) -> bool:
+    proxies = urllib.request.getproxies()
+    scheme = "https" if endpoint.tls else "http"
+    used = scheme in proxies or "all" in proxies
+    return used and not urllib.request.proxy_bypass(endpoint.host)
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket (or container) and prefix of ``scheme://bucket/prefix``; the prefix is empty or ends with a slash."""
+    rest = uri.partition("://")[2]
+    bucket, _, prefix = rest.partition("/")
+    prefix = urllib.parse.unquote(prefix.strip("/"))
+    return bucket, f"{prefix}/" if prefix else ""
+
+
+def first_variable(*names: str) -> str | None:
+    """The first of these environment variables that is set and not empty."""
+    return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+def is_true(text: str | None) -> bool:
+    """Whether an environment variable says yes."""
+    return (text or "").strip().lower() in ("1", "true", "yes", "on")
