@@ -88,7 +88,10 @@ class Verdict:
 class Service(Protocol):
     """One object store as the engine sees it."""
 
-    endpoints: Sequence[Endpoint]
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Every one can serve every read."""
+        ...
 
     def name(self, key: str) -> str:
         """An object's URI, for messages."""
