@@ -34,7 +34,14 @@ def main() -> None:
 
 def install(environment: Path, requirements: list[str]) -> str | None:
     """None when it worked, else pip's last line."""
-    pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        environment / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     done = subprocess.run([*pip, *requirements], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return None

@@ -3,12 +3,12 @@
 
 """What a turn measured, and what follows from many: medians, and the ratio to each rival turn by turn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Literal, Protocol
 
-Figure = Literal["samples_per_second", "bytes_per_second"]
+Figure = Literal["samples_per_second", "bytes_per_second", "seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,25 @@ class ContestantFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A figure that is wanted."""
+
+    what: str
+    limit: float
+    measured: "Callable[[Case], float | None]"
+    """From the finished case; None where a rival was missing."""
+    at_least: bool = True
+    """Else: at most."""
+
+    def met(self, case: "Case") -> bool | None:
+        """None where it could not be measured."""
+        value = self.measured(case)
+        if value is None:
+            return None
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One comparison: the first contestant against the others."""
 
@@ -68,6 +87,28 @@ class Case:
     how: Mapping[str, str]
     skipped: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    targets: Sequence[Target] = ()
+
+    def median(self, name: str) -> float | None:
+        """A contestant's figure; None if it did not take part."""
+        turns = self.turns.get(name)
+        return median(getattr(turn, self.figure) for turn in turns) if turns else None
+
+    def ratio(self, rival: str) -> float | None:
+        """How many times the rival's figure ours is: the median over the repeats."""
+        ratios = self.ratios().get(rival)
+        return median(ratios) if ratios else None
+
+    def cost_ratio(self, rival: str) -> float | None:
+        """How many times the rival's CPU time for a GB ours is, by medians."""
+        first = next(iter(self.turns))
+        costs = [summary(self.turns[name])["cpu_seconds_per_gb"] for name in (first, rival) if name in self.turns]
+        return costs[0] / costs[1] if len(costs) == 2 and costs[0] and costs[1] else None
+
+    def extra(self, name: str, key: str) -> float | None:
+        """Median of something else that a contestant measured."""
+        values = [turn.extra[key] for turn in self.turns.get(name, ()) if turn.extra.get(key) is not None]
+        return median(values) if values else None
 
     def ratios(self) -> dict[str, list[float]]:
         """The first contestant's figure over each rival's, repeat by repeat."""
@@ -94,6 +135,15 @@ class Case:
             "ratio_of_the_first": {
                 rival: {"median": median(values), "repeats": values} for rival, values in self.ratios().items()
             },
+            "targets": [
+                {
+                    "what": target.what,
+                    "wanted": f"{'>=' if target.at_least else '<='} {target.limit:g}",
+                    "measured": target.measured(self),
+                    "met": target.met(self),
+                }
+                for target in self.targets
+            ],
             "skipped": dict(self.skipped),
             "notes": list(self.notes),
         }
@@ -106,6 +156,7 @@ def summary(turns: Sequence[Measurement]) -> dict[str, float | None]:
         "samples_per_second": median(turn.samples_per_second for turn in turns),
         "bytes_per_second": median(turn.bytes_per_second for turn in turns),
         "cpu_seconds_per_gb": median(costs) if costs else None,
+        "seconds": median(turn.seconds for turn in turns),
     }
 
 

@@ -6,19 +6,23 @@
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from time import perf_counter, sleep
 
-from benchmarks.contestants.serve import MARK
+from benchmarks.contestants.serve import MARK, process_tree
 from benchmarks.measurement import ContestantFailed, Measurement
 
 ROOT = Path(__file__).resolve().parent.parent
 RIVALS_PYTHON = ROOT / ".venv-rivals" / "bin" / "python"
 OUR_PYTHON = Path(sys.executable)
 OUR_COMMAND = OUR_PYTHON.parent / "dl-driver"
+_WATCH_SECONDS = 0.1
 
 
 class Serving:
@@ -81,20 +85,60 @@ class Repeated:
         """Nothing stays."""
 
 
-def run(command: Sequence[str | Path], *, cwd: Path | None = None, may_miss: bool = False) -> str:
-    """Run to the end and return its stdout. ``may_miss``: status 1 (a target missed) is no failure.
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that ran to its end."""
+
+    stdout: str
+    stderr: str
+    seconds: float
+    cpu_seconds: float
+    """Of all its processes."""
+    peak_pss_bytes: int | None
+    """Of all its processes together, shared pages counted once, as seen ten times a second; None unless watched."""
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    may_miss: bool = False,
+    watch_memory: bool = False,
+) -> Finished:
+    """Run to the end. ``may_miss``: status 1 (a target missed) is no failure.
     Raises ContestantFailed with its last lines."""
-    environment = os.environ | {"PATH": f"{RIVALS_PYTHON.parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode not in ((0, 1) if may_miss else (0,)):
+    peak, before, start = 0, _children_cpu_seconds(), perf_counter()
+    with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            env=os.environ | (environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        while watch_memory and process.poll() is None:
+            peak = max(peak, sum(map(_proportional_bytes, process_tree(process.pid))))
+            sleep(_WATCH_SECONDS)
+        status = process.wait()
+        seconds, cpu = perf_counter() - start, _children_cpu_seconds() - before
+        stdout.seek(0)
+        stderr.seek(0)
+        done = Finished(stdout.read(), stderr.read(), seconds, cpu, peak if watch_memory else None)
+    if status not in ((0, 1) if may_miss else (0,)):
         tail = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-5:])
-        raise ContestantFailed(f"{Path(command[0]).name} ended with status {done.returncode}: {tail}")
-    return done.stdout
+        raise ContestantFailed(f"{Path(command[0]).name} ended with status {status}: {tail}")
+    return done
+
+
+def _children_cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _proportional_bytes(pid: int) -> int:
+    """0 for a process that ended meanwhile."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as lines:
+            return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0

@@ -12,11 +12,14 @@ from benchmarks.processes import ROOT
 _REPORT = ROOT / ".venv-rivals" / "rivals.json"
 
 
+RIVALS = ("torch", "s3dlio", "dlio", "fio")
+
+
 def missing() -> Mapping[str, str]:
     """The reason for each rival that cannot take part."""
     reasons: dict[str, str] = {}
     installed = json.loads(_REPORT.read_text()) if _REPORT.exists() else {}
-    for rival in ("torch", "s3dlio", "dlio"):
+    for rival in RIVALS[:-1]:
         reason = installed.get(rival, "not installed: `make bench` installs the rivals")
         if reason is not None:
             reasons[rival] = reason

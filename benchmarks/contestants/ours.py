@@ -13,25 +13,33 @@ def main() -> None:
     """Read FOLDER (a path or URI) in turns."""
     parser = argparse.ArgumentParser()
     parser.add_argument("uri")
+    parser.add_argument("--format", choices=("npz", "npy"), default="npz")
+    parser.add_argument("--engine", choices=("auto", "ring", "threads"), default="auto")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--min-seconds", type=float, required=True)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--max-inflight", type=int)
+    parser.add_argument("--shuffle", action="store_true")
     options = parser.parse_args()
     loader = open_loader(
         options.uri,
-        format="npz",
+        format=options.format,
+        engine=options.engine,
         batch_size=options.batch_size,
         workers=options.workers,
         max_inflight=options.max_inflight,
+        shuffle=options.shuffle,
+        strict_direct=True,
     )
+    has_labels = options.format == "npz"
 
     def epoch() -> tuple[int, int]:
         samples = num_bytes = touched = 0
         for batch in loader:
             for sample in batch:
-                x, y = sample["x"], sample["y"]
-                touched += int(x.item(0)) + len(y)
+                touched += int(sample["x"].item(0))
+                if has_labels:
+                    touched += len(sample["y"])
             samples += len(batch)
             num_bytes += batch.nbytes
         return samples, num_bytes

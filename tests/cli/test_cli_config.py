@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from dl_driver.cli.main import COMMANDS, main
+from dl_driver.cli.app import COMMANDS
+from dl_driver.cli.main import main
 from dl_driver.cli.options import split_config
 from dl_driver.cli.tables import pairs, render
 from dl_driver.errors import ConfigError
@@ -72,7 +73,8 @@ def test_plan_scales_with_accelerators_and_memory(dl_driver):
 def test_plan_as_text(dl_driver):
     status, out, _ = dl_driver("plan", "demo")
     assert status == 0
-    assert "64 files, 64 samples, 64 MiB (67,108,864 bytes)" in out
+    assert "training          64 files, 64 samples\n                  64 MiB (67,108,864 bytes); as files 64" in out
+    assert max(map(len, out.splitlines())) <= 80
     assert "16 an epoch, 2 epochs" in out
 
 
@@ -94,7 +96,7 @@ def test_overrides_may_stand_among_options_and_after_c(dl_driver, tmp_path):
 def test_validate_tells_what_the_workload_is(dl_driver):
     status, out, err = dl_driver("validate", "demo")
     assert (status, err) == (0, "")
-    for words in ("demo", "pytorch", "npz", "64, 1 samples each, 64 MiB", "data/demo", "16 on one accelerator", "90%"):
+    for words in ("demo", "pytorch", "npz", "64, 1 sample each, 64 MiB", "data/demo", "16 on one accelerator", "70%"):
         assert words in out
 
 
@@ -129,7 +131,8 @@ def test_workloads(dl_driver):
     status, out, _ = dl_driver("workloads")
     assert status == 0
     (line,) = [line for line in out.splitlines() if line.startswith("unet3d_h100 ")]
-    assert line.split()[1:] == ["npz", "168", "1", "146,600,628", "7", "0.323", "21.67", "3,029.9", "2,726.9"]
+    assert line.split()[1:] == ["140", "MiB", "7", "323", "3030", "90%", "npz"]
+    assert max(map(len, out.splitlines())) <= 81
     listed = {one["workload"]: one for one in json.loads(dl_driver("workloads", "--json")[1])}
     assert listed["unet3d_h100"]["MiB_per_second"] == pytest.approx(3029.92, rel=1e-5)
     assert listed["llama3_8b"]["MiB_per_second"] is None

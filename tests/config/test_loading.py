@@ -242,7 +242,7 @@ def test_references(write, monkeypatch):
 
 
 def test_warns_of_what_has_no_effect_once_and_only_where_it_differs(write):
-    loaded = load(write("reader:\n  file_access: shared\n  transfer_size: 5\n  pin_memory: true\n"))
+    loaded = load(write("reader:\n  file_access: shared\n  shuffle_size: 5\n  pin_memory: true\n"))
     assert len(loaded.warnings) == 2
     assert all("no effect" in warning for warning in loaded.warnings)
     assert ":2: reader.file_access" in loaded.warnings[0] + loaded.warnings[1]

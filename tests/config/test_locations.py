@@ -29,6 +29,8 @@ def uri(folder, direct=False, **storage):
         ("memory://x", {}, "memory://x"),
         ("null://?latency=5ms&bandwidth=2GB/s", {}, "null://?latency=5ms&bandwidth=2GB/s"),
         ("sub", {"storage_root": "direct:///mnt"}, "direct:///mnt/sub"),
+        ("/mnt/sub", {"storage_root": "direct:///"}, "direct:///mnt/sub"),
+        ("sub", {"storage_root": "null://?latency=5ms"}, "null:///sub?latency=5ms"),
         ("s3://bucket/prefix/", {}, "s3://bucket/prefix"),
         ("prefix", {"storage_type": "s3", "storage_root": "bucket"}, "s3://bucket/prefix"),
         ("prefix", {"storage_type": "s3", "storage_root": "s3://bucket/"}, "s3://bucket/prefix"),

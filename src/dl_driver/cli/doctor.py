@@ -57,6 +57,6 @@ def _as_json(findings: "list[Finding]") -> str:
 
 
 def _as_text(findings: "list[Finding]") -> str:
-    table = render(("what", "", "found"), [(one.name, one.grade.value, one.text) for one in findings], left=3)
+    table = render(("what", "", "found"), [(one.name, one.grade.value, one.text) for one in findings], left=range(3))
     advice = [f"{one.name}: {one.advice}" for one in findings if one.advice]
     return "\n".join([table, "", *advice] if advice else [table])

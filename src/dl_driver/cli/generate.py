@@ -17,9 +17,11 @@ def generate(
     config: ConfigOption = None,
     env_file: EnvFileOption = None,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave files that are there with the right size.")
+        bool, typer.Option("--skip-existing", help="Keep files that have the right size already.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Writing processes; default: one a core.")
+    ] = None,
     progress: Annotated[ProgressStyle, typer.Option(help="How to show progress, on stderr.")] = ProgressStyle.AUTO,
 ) -> None:
     """Write a workload's data set."""

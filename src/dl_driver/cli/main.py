@@ -1,119 +1,66 @@
 # SPDX-FileCopyrightText: 2026 The dl-driver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command ``dl-driver``: finds the subcommand's module when it is asked for, and turns errors into messages.
+"""The console script: the process's streams and signals, around the commands.
 
 stdout carries results, stderr everything else. Exit status 0: done; 1: ran, but a target was missed or samples failed;
-2: could not run.
+2: could not run. Imports next to nothing, so that Ctrl-C is met from the start.
 """
 
 import os
+import signal
 import sys
-from importlib import import_module
-from typing import Annotated, Any
-
-import typer
-from typer.core import TyperGroup
-
-from dl_driver import __version__
-from dl_driver.errors import ConfigError, DlDriverError
-
-COMMANDS = {
-    "run": "dl_driver.cli.run:run",
-    "generate": "dl_driver.cli.generate:generate",
-    "validate": "dl_driver.cli.validate:validate",
-    "plan": "dl_driver.cli.plan:plan",
-    "workloads": "dl_driver.cli.workloads:workloads",
-    "schema": "dl_driver.cli.schema:schema",
-    "doctor": "dl_driver.cli.doctor:doctor",
-    "serve-null": "dl_driver.cli.serve_null:serve_null",
-}
-"""Each command and its function, in the order in which help lists them. A command's module imports little itself, and
-what it works with when it runs, so that help and completion come at once."""
-
-
-class _Interrupted(DlDriverError):
-    """Ctrl-C where the command had nothing to finish."""
-
-    exit_status = 1
-
-
-class LazyCommands(TyperGroup):
-    """Imports a command's module when the command is looked up."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """All names, in the table's order."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command, or None where there is no such name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, function = COMMANDS[cmd_name].partition(":")
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name)(getattr(import_module(module), function))
-        return typer.main.get_command(single)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Typer makes status 130 of Ctrl-C; here it is 1, as for any run that did not reach its end."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise _Interrupted("interrupted") from None
-
-
-app = typer.Typer(
-    cls=LazyCommands,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"dl-driver {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def dl_driver(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
-    ] = False,
-) -> None:
-    """Replay the I/O of AI training against a storage system and tell whether it keeps the accelerators busy."""
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command and exit."""
     try:
-        status = _run()
+        _open_missing_streams()
+        _take_requests_to_stop()
+        from dl_driver.cli.app import run_command
+
+        status = run_command()
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output has seen enough. Python flushes once more at exit, which then must not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt as stop:
+        print(f"dl-driver: {str(stop) or 'interrupted'}", file=sys.stderr)
         status = 1
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        _silence_stdout()
+        status = 1
+    except OSError as error:
+        _silence_stdout()
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"dl-driver: the system refused: {where}{error.strerror or error}", file=sys.stderr)
+        status = 2
     sys.exit(status)
 
 
-def _run() -> int:
-    try:
-        app(prog_name="dl-driver")
-    except DlDriverError as error:
-        _report(error)
-        return error.exit_status
-    except KeyboardInterrupt:
-        _report(_Interrupted("interrupted"))
-        return _Interrupted.exit_status
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+def _open_missing_streams() -> None:
+    """Whoever closed stdout or stderr wants nothing there; a file opened later must not take its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - stays open
 
 
-def _report(error: DlDriverError) -> None:
-    """One line a problem, or the error's own text."""
-    lines = [str(problem) for problem in error.problems] if isinstance(error, ConfigError) else [str(error)]
-    for line in lines:
-        print(f"dl-driver: {line}", file=sys.stderr)
+def _silence_stdout() -> None:
+    """Python flushes once more at exit, which then must not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _take_requests_to_stop() -> None:
+    """A scheduler's SIGTERM and a closing terminal's SIGHUP end the command as Ctrl-C does: in order."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what a script runs in the background; whoever sends it SIGINT all the same means it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)

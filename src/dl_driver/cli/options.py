@@ -13,8 +13,6 @@ from dl_driver.errors import ConfigError, Problem
 if TYPE_CHECKING:
     from dl_driver.config import LoadedWorkload
 
-_OVERRIDES = "Overrides such as reader.batch_size=8 follow."
-
 
 def complete_source(incomplete: str) -> list[str]:
     """Bundled workloads; files are left to the shell."""
@@ -36,7 +34,7 @@ ConfigArguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="CONFIG [KEY=VALUE]...",
-        help=f"A workload file, or a bundled workload's name (see dl-driver workloads). {_OVERRIDES}",
+        help="A workload file or a bundled workload's name, then overrides such as reader.batch_size=8.",
         autocompletion=complete_argument,
     ),
 ]
@@ -46,13 +44,13 @@ ConfigOption = Annotated[
         "-c",
         "--config",
         metavar="CONFIG",
-        help="The workload here; then all arguments are overrides.",
+        help="CONFIG as an option; all arguments are overrides then.",
         autocompletion=complete_source,
     ),
 ]
 EnvFileOption = Annotated[
     str | None,
-    typer.Option("--env-file", metavar="FILE", help="Set variables from this file that the environment lacks."),
+    typer.Option("--env-file", metavar="FILE", help="Take variables that the environment lacks from FILE."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

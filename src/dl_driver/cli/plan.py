@@ -21,14 +21,17 @@ def plan(
     arguments: ConfigArguments = None,
     config: ConfigOption = None,
     env_file: EnvFileOption = None,
-    accelerators: Annotated[int, typer.Option("--accelerators", min=1, help="Emulated accelerators, all hosts.")] = 1,
-    hosts: Annotated[int, typer.Option("--hosts", min=1, help="Hosts that share them.")] = 1,
+    accelerators: Annotated[int, typer.Option(min=1, metavar="N", help="Emulated accelerators, all hosts.")] = 1,
+    hosts: Annotated[int, typer.Option(min=1, metavar="N", help="Hosts that share them.")] = 1,
     host_memory: Annotated[
         str | None, typer.Option("--host-memory", metavar="SIZE", help="Memory of each host, such as 512GiB.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Say what a workload needs: files, bytes, steps, memory, bandwidth, MLPerf's smallest data set."""
+    """Say what a workload will need, before anything is read or written.
+
+    That is files, bytes and steps, memory and bandwidth, and the smallest data set that MLPerf Storage accepts.
+    """
     from dl_driver.run.planning import plan_run
 
     memory = _bytes(host_memory)
@@ -133,8 +136,8 @@ def _as_text(loaded: "LoadedWorkload", made: "RunPlan") -> list[tuple[str, str]]
     rows = [
         ("workload", f"{workload.name} ({loaded.source}), {_count(made.accelerators, 'accelerator')}"),
         ("data", f"{workload.data_uri} ({workload.dataset.format})"),
-        ("training", _split_text(made.train)),
-        ("evaluation", _split_text(made.evaluation)),
+        *_split_text("training", made.train),
+        *_split_text("evaluation", made.evaluation),
     ]
     if made.first_file is not None:
         shape = " x ".join(str(side) for side in made.first_file.dims)
@@ -145,20 +148,18 @@ def _as_text(loaded: "LoadedWorkload", made: "RunPlan") -> list[tuple[str, str]]
     if made.memory is not None:
         total, batches = show_size(made.memory.total_bytes), show_size(made.memory.batches_bytes)
         workers = _count(made.memory.workers, "worker process")
-        rows.append(("memory a host", f"{total} ({batches} of it for batches), beside {workers}"))
+        rows.append(("memory a host", f"{total}, {batches} of it for batches; {workers}"))
     return [*rows, *_mlperf_text(made)]
 
 
-def _split_text(split: "SplitPlan") -> str:
+def _split_text(name: str, split: "SplitPlan") -> list[tuple[str, str]]:
     from dl_driver.config.sizes import show_size
 
     if split.num_files == 0:
-        return "no files"
-    whole = "" if split.file_bytes is None else f", {show_size(split.file_bytes)} as files"
-    return (
-        f"{_count(split.num_files, 'file')}, {_count(split.samples, 'sample')},"
-        f" {show_size(split.payload_bytes)} ({split.payload_bytes:,} bytes){whole}"
-    )
+        return [(name, "no files")]
+    counts = f"{_count(split.num_files, 'file')}, {_count(split.samples, 'sample')}"
+    whole = "" if split.file_bytes is None else f"; as files {show_size(split.file_bytes)}"
+    return [(name, counts), ("", f"{show_size(split.payload_bytes)} ({split.payload_bytes:,} bytes){whole}")]
 
 
 def _demand_text(made: "RunPlan") -> list[tuple[str, str]]:
@@ -175,10 +176,11 @@ def _mlperf_text(made: "RunPlan") -> list[tuple[str, str]]:
     from dl_driver.config.sizes import show_size
 
     least = made.mlperf
-    memory = "" if least.by_memory is not None else "; --host-memory SIZE adds the rule about memory"
     verdict = "enough here" if least.enough else "more than here"
-    text = f"{_count(least.num_files, 'file')} ({show_size(least.bytes)}) to train on, {verdict}{memory}"
-    return [("MLPerf's minimum", text)]
+    rows = [
+        ("MLPerf's minimum", f"{_count(least.num_files, 'file')} ({show_size(least.bytes)}) to train on, {verdict}")
+    ]
+    return rows if least.by_memory is not None else [*rows, ("", "--host-memory SIZE adds the rule about memory")]
 
 
 def _count(number: int, what: str) -> str:

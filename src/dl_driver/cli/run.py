@@ -3,10 +3,12 @@
 
 """``dl-driver run``: generate where asked, train and evaluate on emulated accelerators, report."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from dl_driver.report.facts import WorkloadFacts
     from dl_driver.report.summary import Summary
     from dl_driver.run.accelerators import StopRequest
+    from dl_driver.run.experiment import RunOptions
 
 
 class ReportFormat(StrEnum):
@@ -32,24 +35,60 @@ class ReportFormat(StrEnum):
     CSV = "csv"
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where a run's results go."""
+
+    folder: Path
+    log_file: str
+    report_format: ReportFormat | None
+    """Of the report on stdout; None for the summary."""
+    output: Path | None
+    """The report goes to this file instead."""
+
+
 def run(
     arguments: ConfigArguments = None,
     config: ConfigOption = None,
     env_file: EnvFileOption = None,
-    accelerators: Annotated[int, typer.Option(min=1, help="Emulated accelerators.")] = 1,
-    mlperf: Annotated[bool, typer.Option("--mlperf", help="Print the MLPerf-style report.")] = False,
-    report_format: Annotated[ReportFormat | None, typer.Option("--format", help="Of that report.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the report to this file.")] = None,
-    max_epochs: Annotated[int | None, typer.Option(min=1, help="Stop after so many epochs.")] = None,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Stop after so many training steps in all.")] = None,
-    pool_size: Annotated[int | None, typer.Option(min=1, help="Samples being read, an accelerator.")] = None,
-    readahead: Annotated[int | None, typer.Option(min=1, help="Batches outstanding, an accelerator.")] = None,
-    max_inflight: Annotated[int | None, typer.Option(min=1, help="At most so many samples being read.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds without a batch that end the run.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading processes; by default one a core.")] = None,
-    results: Annotated[Path | None, typer.Option(help="Folder; by default results/WORKLOAD/TIME.")] = None,
+    accelerators: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Emulated accelerators; each has its own share of the data.")
+    ] = 1,
+    mlperf: Annotated[
+        bool, typer.Option("--mlperf", help="Print the MLPerf-style report on stdout instead of the summary.")
+    ] = False,
+    report_format: Annotated[
+        ReportFormat | None, typer.Option("--format", help="Form of that report, which this option asks for too.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write that report to FILE, beside the rest.")
+    ] = None,
+    max_epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop after N epochs.")] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Stop after N training steps, all epochs together.")
+    ] = None,
+    pool_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Samples that each accelerator reads at the same time.")
+    ] = None,
+    readahead: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Batches that each accelerator asks for ahead.")
+    ] = None,
+    max_inflight: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Upper limit of --pool-size; alone, the same as it.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Give up when no batch comes for so long; default: never.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Reading processes; default: one a core.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Results folder; default: results/WORKLOAD/TIME.")
+    ] = None,
     progress: Annotated[ProgressStyle, typer.Option(help="How to show progress, on stderr.")] = ProgressStyle.AUTO,
-    strict_direct: Annotated[bool, typer.Option("--strict-direct", help="Fail where O_DIRECT is impossible.")] = False,
+    strict_direct: Annotated[
+        bool, typer.Option("--strict-direct", help="Fail where direct:// would go through the page cache.")
+    ] = False,
     pretty: Annotated[bool, typer.Option("--pretty", help="Print the composed configuration and stop.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")] = False,
 ) -> None:
@@ -62,14 +101,25 @@ def run(
         _print_config(loaded)
         return
     shown = Progress(progress, "steps")
-    folder = results or _default_folder(loaded)
-    if _generate(loaded, workers, progress, shown):
+    if _generates_only(loaded):
+        _generate(loaded, workers, progress, shown)
         return
-    options = {"accelerators": accelerators, "max_steps": max_steps, "max_epochs": max_epochs}
-    record, summary, facts = _experiment(loaded, options, folder, shown, verbose)
-    _print(record, summary, facts, (report_format or ReportFormat.JSON) if mlperf or report_format else None, output)
+    from dl_driver.report.folder import check_writable, results_folder
+    from dl_driver.run.experiment import RunOptions
+
+    folder = results or _default_folder(loaded)
+    wanted = (report_format or ReportFormat.JSON) if mlperf or report_format else None
+    places = _Places(folder, loaded.workload.output.log_file, wanted, output)
+    with results_folder(folder):
+        if output is not None:
+            check_writable(output)
+        _generate(loaded, workers, progress, shown)
+        if verbose:
+            shown.note(f"reading {loaded.workload.data_uri} for {accelerators} accelerator(s)")
+        options = RunOptions(accelerators, max_steps, max_epochs)
+        done = _experiment(loaded, options, shown, places)
     print(f"results: {folder}", file=sys.stderr)
-    if record.partial or summary.target_met is False:
+    if not done:
         raise typer.Exit(1)
 
 
@@ -100,85 +150,94 @@ def _default_folder(loaded: "LoadedWorkload") -> Path:
     return Path("results") / workload.name / datetime.now().strftime("%Y%m%d_%H%M%S")
 
 
-def _generate(loaded: "LoadedWorkload", workers: int | None, style: ProgressStyle, shown: Progress) -> bool:
-    """Generate where the workload says so; True where it asks for nothing else."""
+def _generates_only(loaded: "LoadedWorkload") -> bool:
     flow = loaded.workload.workflow
-    if not flow.generate_data:
-        return False
+    return flow.generate_data and not (flow.train or flow.evaluation or flow.checkpoint)
+
+
+def _generate(loaded: "LoadedWorkload", workers: int | None, style: ProgressStyle, shown: Progress) -> None:
+    """Generate where the workload says so."""
+    if not loaded.workload.workflow.generate_data:
+        return
     from dl_driver.run.generating import generate_data_set
 
     files = Progress(style, "generating files")
     report = generate_data_set(loaded.workload, skip_existing=True, workers=workers, progress=files.update)
     shown.note(f"generated {report.files:,} files, {report.bytes / 2**20:,.1f} MiB; {report.skipped:,} were there")
-    return not (flow.train or flow.evaluation or flow.checkpoint)
 
 
-def _experiment(
-    loaded: "LoadedWorkload", options: dict[str, int | None], folder: Path, shown: Progress, verbose: bool
-) -> "tuple[RunRecord, Summary, WorkloadFacts]":
+def _experiment(loaded: "LoadedWorkload", options: "RunOptions", shown: Progress, places: "_Places") -> bool:
+    """Run it and have it reported; whether it ran to its end and met its target."""
     from dl_driver.report.facts import workload_facts
-    from dl_driver.report.folder import prepare, write_results
     from dl_driver.report.summary import summarize
     from dl_driver.run.accelerators import StopRequest
-    from dl_driver.run.experiment import Experiment, Observer, RunOptions
+    from dl_driver.run.experiment import Experiment, Observer
     from dl_driver.run.plugins import Plugins
 
-    prepare(folder)
-    facts = workload_facts(loaded)
-    stop, plugins = StopRequest(), Plugins.discover()
+    stop, plugins, facts = StopRequest(), Plugins.discover(), workload_facts(loaded)
 
     def block_ends(block: Any) -> None:
         seconds = block.duration_ns / 1e9
         shown.note(f"epoch {block.epoch} {block.phase.value}: {block.steps} steps in {seconds:.2f} s")
 
     observer = Observer(block_ends=block_ends)
-    if verbose:
-        shown.note(f"reading {facts.data_uri} for {options['accelerators']} accelerator(s)")
-    run_options = RunOptions(options["accelerators"] or 1, options["max_steps"], options["max_epochs"])
-    with _stop_on_interrupt(stop):
-        record = Experiment(loaded.workload, run_options, plugins=plugins, observer=observer, stop=stop).run()
-    summary = summarize(record, facts)
-    write_results(folder, record, summary, facts, loaded.workload.output.log_file)
-    plugins.finalize(summary)
-    return record, summary, facts
+    with _stop_when_asked(stop):
+        record = Experiment(loaded.workload, options, plugins=plugins, observer=observer, stop=stop).run()
+        summary = summarize(record, facts)
+        _report(places, record, summary, facts)
+        plugins.finalize(summary)
+    return not record.partial and summary.target_met is not False
 
 
 @contextmanager
-def _stop_on_interrupt(stop: "StopRequest") -> Iterator[None]:
-    """The first Ctrl-C ends the run at the step's end; the next one at once."""
+def _stop_when_asked(stop: "StopRequest") -> Iterator[None]:
+    """The first request (Ctrl-C, a scheduler's SIGTERM) ends the run at the step's end; the next one at once."""
+    from dl_driver.processes import STOP_REQUESTS
 
     def ask(number: int, frame: object) -> None:
+        reason = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
         if stop.reason is not None:
-            raise KeyboardInterrupt
-        stop.reason = "interrupted"
+            raise KeyboardInterrupt(f"{reason} before the step's end, no results were written")
+        stop.reason = reason
+        # Not print: the signal may have come in the middle of one.
+        with suppress(OSError):
+            os.write(2, b"dl-driver: stopping at the step's end; once more stops at once, without results\n")
 
-    before = signal.signal(signal.SIGINT, ask)
+    # What is ignored by nohup stays so.
+    wanted = [number for number in STOP_REQUESTS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in wanted}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _print(
-    record: "RunRecord",
-    summary: "Summary",
-    facts: "WorkloadFacts",
-    report_format: ReportFormat | None,
-    output: Path | None,
-) -> None:
+def _report(places: _Places, record: "RunRecord", summary: "Summary", facts: "WorkloadFacts") -> None:
+    """Into the results folder and to the terminal; to the terminal even where the folder has no room left."""
+    from dl_driver.report.folder import write_results
+
+    try:
+        write_results(places.folder, record, summary, facts, places.log_file)
+    finally:
+        _print(places, record, summary, facts)
+
+
+def _print(places: _Places, record: "RunRecord", summary: "Summary", facts: "WorkloadFacts") -> None:
     """The report alone on stdout where one is asked for, else the summary."""
     from dl_driver.report.mlperf import report_csv, report_json
 
-    make = report_csv if report_format is ReportFormat.CSV else report_json
-    if output is not None:
+    make = report_csv if places.report_format is ReportFormat.CSV else report_json
+    if places.output is not None:
         from dl_driver.report.folder import write_text
 
-        write_text(output, [make(record, summary, facts)])
-    elif report_format is not None:
+        write_text(places.output, [make(record, summary, facts)])
+    elif places.report_format is not None:
         print(make(record, summary, facts), end="")
         return
     from rich.console import Console
 
     from dl_driver.report.console import console_summary
 
-    Console(stderr=report_format is not None).print(console_summary(record, summary, facts))
+    console = Console(stderr=places.report_format is not None, highlight=False, soft_wrap=True)
+    console.print(console_summary(record, summary, facts))

@@ -48,7 +48,7 @@ def _facts(loaded: "LoadedWorkload") -> list[tuple[str, str]]:
     facts += [
         ("format", data.format.value),
         ("storage", workload.data_uri),
-        ("training files", f"{data.num_files_train:,}, {data.num_samples_per_file:,} samples each, {size} in all"),
+        ("training files", f"{data.num_files_train:,}, {_samples(data.num_samples_per_file)} each, {size} in all"),
         ("evaluation files", f"{data.num_files_eval:,}"),
         ("sample", f"{data.record_length_bytes:,.15g} bytes" if not data.record_dims else f"{data.record_dims}"),
         ("batch size", f"{reader.batch_size:,}"),
@@ -61,6 +61,10 @@ def _facts(loaded: "LoadedWorkload") -> list[tuple[str, str]]:
             ("target", f"{workload.metric.au:.0%} accelerator utilization"),
         ]
     return facts
+
+
+def _samples(number: int) -> str:
+    return f"{number:,} sample{'' if number == 1 else 's'}"
 
 
 def _phases(workload: "Workload") -> str:

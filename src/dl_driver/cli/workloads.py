@@ -11,21 +11,11 @@ from dl_driver.cli.tables import render
 if TYPE_CHECKING:
     from dl_driver.config import Workload
 
-_HEADS = (
-    "workload",
-    "format",
-    "files",
-    "per file",
-    "sample bytes",
-    "batch",
-    "compute s",
-    "samples/s",
-    "MiB/s",
-    "at AU",
-)
+_HEADS = ("workload", "sample", "batch", "ms", "MiB/s", "AU", "format")
 _LEGEND = """\
-samples/s and MiB/s: what one accelerator takes at 100 % utilization; at AU: MiB/s at the workload's threshold.
-A Parquet sample counts the columns that training reads; - stands where nothing is trained."""
+sample: bytes that training reads of it, the mean. ms: an accelerator's work on a
+batch. MiB/s: what one accelerator that never waits takes. AU: the utilization to
+reach. A dash: the workload does not train. --json tells more."""
 
 
 def workloads(json: JsonOption = False) -> None:
@@ -38,7 +28,7 @@ def workloads(json: JsonOption = False) -> None:
 
         print(dumps(described, indent=2))
         return
-    print(render(_HEADS, [_row(one) for one in described], left=2))
+    print(render(_HEADS, [_row(one) for one in described], left=(0, len(_HEADS) - 1)))
     print(f"\n{_LEGEND}")
 
 
@@ -66,19 +56,24 @@ def _describe(name: str, workload: "Workload") -> dict[str, Any]:
 
 
 def _row(described: dict[str, Any]) -> list[str]:
+    step_s, au = described["computation_time_seconds"], described["au_threshold"]
     return [
         described["workload"],
+        _size(described["bytes_read_per_sample"]),
+        _figure(described["batch_size"]),
+        "-" if step_s is None else f"{step_s * 1e3:.6g}",
+        _figure(described["MiB_per_second"]),
+        "-" if au is None else f"{au:.0%}",
         described["format"] or ("checkpoints" if described["checkpoints_only"] else "-"),
-        _number(described["num_files_train"]),
-        _number(described["num_samples_per_file"]),
-        _number(described["bytes_read_per_sample"]),
-        _number(described["batch_size"]),
-        "-" if described["computation_time_seconds"] is None else f"{described['computation_time_seconds']:g}",
-        _number(described["samples_per_second"], 2),
-        _number(described["MiB_per_second"], 1),
-        _number(described["MiB_per_second_at_au"], 1),
     ]
 
 
-def _number(value: float | None, digits: int = 0) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
+def _size(count: float | None) -> str:
+    from dl_driver.config.sizes import show_size
+
+    return "-" if count is None else show_size(count, figures=3)
+
+
+def _figure(value: float | None) -> str:
+    """Two figures at least, and all of those before the point."""
+    return "-" if value is None else f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"

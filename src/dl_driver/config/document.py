@@ -99,7 +99,7 @@ def _parse(text: str, name: str) -> tuple[Any, yaml.Node | None]:
         reason = f"is not valid YAML: {error.problem or error.context}"
         raise ConfigError([Problem("", reason, name, mark.line + 1 if mark else None)]) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError([Problem("", f"is not valid YAML: {error}", name)]) from error
+        raise ConfigError([Problem("", f"is not valid YAML: {str(error).splitlines()[0]}", name)]) from error
 
 
 def _refuse_neighbours(data: dict[str, Any], node: yaml.Node | None, name: str) -> None:

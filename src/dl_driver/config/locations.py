@@ -41,8 +41,9 @@ def has_scheme(place: str) -> bool:
 def _join(root: str, folder: str) -> str:
     if not has_scheme(root):
         return os.path.join(root, folder)
-    head, mark, query = root.partition("?")
-    return f"{head.rstrip('/')}/{folder.removeprefix('./').lstrip('/')}{mark}{query}"
+    scheme, _, rest = root.partition(_SEPARATOR)
+    head, mark, query = rest.partition("?")
+    return f"{scheme}{_SEPARATOR}{head.rstrip('/')}/{folder.removeprefix('./').lstrip('/')}{mark}{query}"
 
 
 def _escaped(path: str) -> str:

@@ -21,10 +21,10 @@ def parse_size(text: str) -> int:
     return int(float(match["number"]) * (1000 if decimal else 1024) ** power)
 
 
-def show_size(count: float) -> str:
-    """Four figures at most and a binary unit: ``23.55 GiB``."""
+def show_size(count: float, figures: int = 4) -> str:
+    """A few figures and a binary unit: ``23.55 GiB``."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if abs(count) < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.4g} {unit}"
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.{max(figures, len(str(int(count))))}g} {unit}"
         count /= 1024
-    return f"{count:.4g} PiB"
+    return f"{count:.{figures}g} PiB"

@@ -14,10 +14,13 @@ from dl_driver.storage.base import Storage
 
 
 def locate_files(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[str]]:
-    """The files to read, and warnings. Raises DataError where there are fewer than the workload asks for."""
-    if len(files) == 0 or all(_exists(storage, files.key(index)) for index in _probes(len(files), storage.max_probes)):
+    """The files to read, and warnings. Raises DataError where there are fewer than the workload asks for, StorageError
+    where they cannot be looked up."""
+    probes = _probes(len(files), storage.max_probes)
+    missing = next((key for key in map(files.key, probes) if not _exists(storage, key)), None)
+    if missing is None:
         return files, ()
-    return _listed(storage, files)
+    return _listed(storage, files, missing)
 
 
 def _probes(count: int, limit: int) -> Sequence[int]:
@@ -34,7 +37,7 @@ def _exists(storage: Storage, key: str) -> bool:
     return True
 
 
-def _listed(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[str]]:
+def _listed(storage: Storage, files: ComputedFiles, missing: str) -> tuple[FileSet, Sequence[str]]:
     suffix = f".{files.format}"
     try:
         found = [info for info in storage.list(files.folder) if info.key.endswith(suffix)]
@@ -42,9 +45,10 @@ def _listed(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[s
         found = []
     where = f"{storage.uri.rstrip('/')}/{files.folder}"
     if len(found) < len(files):
+        fewer = f", or set dataset.{_count_key(files)}={len(found)}" if found else ", or check dataset.data_folder"
         raise DataError(
-            f"{where} holds {len(found)} {suffix} files, {len(files)} are needed: generate the data set"
-            f" (workflow.generate_data=true, or `dl-driver generate`), or set dataset.{_count_key(files)}={len(found)}"
+            f"{where} holds {len(found)} {suffix} files, {len(files)} are needed ({missing} is missing): generate the"
+            f" data set (workflow.generate_data=true, or `dl-driver generate --skip-existing`){fewer}"
         )
     # As DLIO: by base name, so that subfolders take turns; the first ones are used.
     found.sort(key=lambda info: info.key.rpartition("/")[2])

@@ -3,48 +3,86 @@
 
 """The bytes of generated samples: a function of (seed, file, offset), so any of them can be checked later.
 
-They are the keystream of AES-128 in counter mode under a key made from the seed and the file's number: incompressible,
-unlike from file to file, and made about as fast as memory is filled. Floats are kept finite.
+A pool of random bytes is made once of the seed. A file's content is that pool again and again, each time XORed with a
+64-bit word that is a hash of the file and of how many times it came before. So no stretch of eight bytes or more is
+likely to come again within a data set, nothing compresses, and it is made about as fast as memory is filled. Floats
+are kept finite.
 """
 
+import ctypes
 import hashlib
+from functools import lru_cache
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
+from numpy.typing import NDArray
 
-_BLOCK = 16
-_ZEROS = memoryview(bytes(1 << 18))
+_POOL_BYTES = 1 << 18
+"""Fits a core's second-level cache."""
+_WORD = 8
+_U64 = 0xFFFFFFFFFFFFFFFF
 _KEEP_FINITE = 0xBF
 """Clears the top bit of a float's exponent, which stands in its last byte: no infinities, no NaNs."""
 _ZERO_OR_ONE = 0x01
 
 
 class FileContent:
-    """The content of one file; offsets count from its first sample's first byte. Quickest when read in order."""
+    """The content of one file; offsets count from its first sample's first byte."""
 
     def __init__(self, seed: int, file: int, dtype: str = "uint8") -> None:
-        self._key = hashlib.blake2b(f"{seed}/{file}".encode(), digest_size=16).digest()
+        self._pool = _pool(seed)
+        self._key = int.from_bytes(hashlib.blake2b(f"{seed}/{file}".encode(), digest_size=8).digest(), "little")
         self._mask, self._stride = _mask_of(np.dtype(dtype))
-        self._stream, self._next = self._stream_from(0), 0
-        """The keystream, and the offset it stands at."""
 
     def fill(self, offset: int, into: memoryview) -> None:
         """The bytes from ``offset`` on."""
-        if offset != self._next:
-            self._stream = self._stream_from(offset)
-        for at in range(0, len(into), len(_ZEROS)):
-            part = into[at : at + len(_ZEROS)]
-            self._stream.update_into(_ZEROS[: len(part)], part)
-            if self._mask is not None:
-                masked = np.frombuffer(part, np.uint8)[(-1 - offset - at) % self._stride :: self._stride]
-                np.bitwise_and(masked, self._mask, out=masked)
-        self._next = offset + len(into)
+        at = 0
+        while at < len(into):
+            block, start = divmod(offset + at, _POOL_BYTES)
+            count = min(_POOL_BYTES - start, len(into) - at)
+            self._fill_within_block(block, start, into[at : at + count])
+            at += count
+        if self._mask is not None:
+            masked = np.frombuffer(into, np.uint8)[(-1 - offset) % self._stride :: self._stride]
+            np.bitwise_and(masked, self._mask, out=masked)
 
-    def _stream_from(self, offset: int) -> CipherContext:
-        block, skip = divmod(offset, _BLOCK)
-        stream = Cipher(algorithms.AES(self._key), modes.CTR(block.to_bytes(_BLOCK, "big"))).encryptor()
-        stream.update(_ZEROS[:skip])
-        return stream
+    def _fill_within_block(self, block: int, start: int, into: memoryview) -> None:
+        """XOR in whole words whose destination is aligned, single bytes before and behind them."""
+        word = _mixed(self._key + block)
+        ahead = min(len(into), -_address(into) % _WORD)
+        words = (len(into) - ahead) // _WORD
+        self._fill_bytes(word, start, into[:ahead])
+        if words:
+            first, phase = divmod(start + ahead, _WORD)
+            rotated = (word >> 8 * phase | word << 8 * (_WORD - phase)) & _U64
+            source = self._pool[phase][first : first + words]
+            np.bitwise_xor(source, np.uint64(rotated), out=np.frombuffer(into, np.uint64, words, ahead))
+        behind = ahead + words * _WORD
+        self._fill_bytes(word, start + behind, into[behind:])
+
+    def _fill_bytes(self, word: int, start: int, into: memoryview) -> None:
+        pool, keys = self._pool[0].view(np.uint8), word.to_bytes(_WORD, "little")
+        for index in range(len(into)):
+            into[index] = int(pool[start + index]) ^ keys[(start + index) % _WORD]
+
+
+@lru_cache(maxsize=4)
+def _pool(seed: int) -> list[NDArray[np.uint64]]:
+    """The pool of a seed as words, once for each place within a word at which they may begin."""
+    key = int.from_bytes(hashlib.blake2b(f"pool/{seed}".encode(), digest_size=16).digest(), "little")
+    pool = np.random.Philox(key=key).random_raw(_POOL_BYTES // _WORD).astype("<u8").tobytes()
+    return [np.frombuffer(bytearray(pool[phase:] + bytes(phase)), np.uint64) for phase in range(_WORD)]
+
+
+def _mixed(value: int) -> int:
+    """SplitMix64 of Steele, Lea and Flood."""
+    value = (value * 0x9E3779B97F4A7C15) & _U64
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _U64
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _U64
+    return value ^ (value >> 31)
+
+
+def _address(buffer: memoryview) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) if len(buffer) else 0
 
 
 def _mask_of(dtype: "np.dtype[np.generic]") -> tuple[int | None, int]:

@@ -6,7 +6,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dl_driver.config import Workload
 from dl_driver.formats import get_format
-from dl_driver.formats.base import RecordSpec
+from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, RecordSpec
 
 _DIMENSION_SEED = 10
 _BLOCK = 1 << 20
@@ -110,6 +110,7 @@ class ComputedFiles:
     """Shape of every sample where the workload gives it, else empty."""
     dtype: str
     samples_per_file: int
+    options: FormatOptions = DEFAULTS
 
     def __len__(self) -> int:
         return self.count
@@ -129,7 +130,12 @@ class ComputedFiles:
 
     def size(self, index: int) -> int | None:
         """See FileSet."""
-        return get_format(self.format).file_size(self.record(index))
+        return self.file_format.file_size(self.record(index))
+
+    @property
+    def file_format(self) -> Format:
+        """For what can be computed; shared by all that ask."""
+        return _format(self.format, self.options)
 
     @property
     def uniform(self) -> bool:
@@ -141,12 +147,17 @@ class ComputedFiles:
         """See FileSet."""
         if self.count == 0:
             return 0
-        if self.uniform:
-            return self.size(0)
-        sides = _draw(self.dimensions)[self.first : self.first + self.count].astype(np.int64)
-        largest = int(np.argmax(sides[:, 0] * sides[:, 1]))
+        size = self.file_format.file_size(self.largest_record)
         # Headers differ by a few bytes with the digits of the shape.
-        return get_format(self.format).file_size(self.record(largest)) + 256
+        return size if size is None or self.uniform else size + 256
+
+    @property
+    def largest_record(self) -> RecordSpec:
+        """What the largest file holds."""
+        if self.uniform:
+            return self.record(0)
+        sides = _draw(self.dimensions)[self.first : self.first + self.count].astype(np.int64)
+        return self.record(int(np.argmax(sides[:, 0] * sides[:, 1])))
 
     @property
     def payload_bytes(self) -> int:
@@ -165,6 +176,18 @@ class ComputedFiles:
     def index_of(self, key: str) -> int:
         """The file's number in its name."""
         return int(key.rpartition("_of_")[0].rpartition("_")[2])
+
+
+@lru_cache(maxsize=16)
+def _format(name: str, options: FormatOptions) -> Format:
+    return get_format(name, options)
+
+
+def format_options(workload: Workload) -> FormatOptions:
+    """What the workload says of its format."""
+    data = workload.dataset
+    decode = workload.reader.decode != "none"
+    return FormatOptions(str(data.compression.value), data.compression_level, data.hdf5, data.parquet, decode)
 
 
 def training_files(workload: Workload) -> ComputedFiles:
@@ -195,4 +218,5 @@ def _files(workload: Workload, folder: str, count: int, subfolders: int, first: 
         record_dims=data.record_dims,
         dtype=data.record_element_type,
         samples_per_file=data.num_samples_per_file,
+        options=format_options(workload),
     )

@@ -12,12 +12,12 @@ from typing import Any
 
 from dl_driver.dataset.content import FileContent
 from dl_driver.dataset.files import ComputedFiles
-from dl_driver.errors import DlDriverError, NotFoundError, RunError, StorageError
+from dl_driver.errors import DlDriverError, NotFoundError, StorageError, WorkerError
 from dl_driver.formats import get_format
-from dl_driver.formats.base import Format
-from dl_driver.processes import WorkerProcess, describe_exit
+from dl_driver.formats.base import Format, RecordSpec
+from dl_driver.processes import WorkerProcess, describe_exit, explain_exit
 from dl_driver.storage import open_storage
-from dl_driver.storage.base import ObjectInfo, Storage, StorageSettings
+from dl_driver.storage.base import Piece, Storage, StorageSettings, partial_key
 
 Progress = Callable[[int, int, int], None]
 """(files done, files in all, bytes written)"""
@@ -102,12 +102,12 @@ def _run_workers(generation: Generation, blocks: Sequence[range], count: int, do
     try:
         while len(processes) < count:
             processes.append(WorkerProcess("dl_driver.dataset.generate:work", generation))
-        channels = {process.channel: process for process in processes}
-        for channel in list(channels):
-            _give(channel, pending, channels)
-        while channels:
-            for ready in wait(list(channels)):
-                _take(ready, pending, channels, done)
+        writers = {process.channel: _Writer(process) for process in processes}
+        for channel in list(writers):
+            _give(channel, pending, writers)
+        while writers:
+            for ready in wait(list(writers)):
+                _take(generation, ready, pending, writers, done)
     except BaseException:
         for process in processes:
             # Not killed: a worker that loses its parent ends after removing what it was writing.
@@ -119,26 +119,51 @@ def _run_workers(generation: Generation, blocks: Sequence[range], count: int, do
         process.close()
 
 
-def _give(channel: Any, pending: Iterator[range], channels: dict[Any, WorkerProcess]) -> None:
+@dataclass(slots=True)
+class _Writer:
+    """A worker and the files that it has still to write, the next one first."""
+
+    process: WorkerProcess
+    left: range = range(0)
+
+
+def _give(channel: Any, pending: Iterator[range], writers: dict[Any, _Writer]) -> None:
     block = next(pending, None)
     if block is None:
-        del channels[channel]
+        del writers[channel]
     else:
+        writers[channel].left = block
         channel.send(block)
 
 
-def _take(channel: Any, pending: Iterator[range], channels: dict[Any, WorkerProcess], done: _Tally) -> None:
+def _take(
+    generation: Generation, channel: Any, pending: Iterator[range], writers: dict[Any, _Writer], done: _Tally
+) -> None:
+    writer = writers[channel]
     try:
         message = channel.recv()
     except (EOFError, ConnectionResetError):
-        process = channels[channel]
-        raise RunError(f"generating process {process.pid} {describe_exit(process.wait(5.0))}") from None
+        raise _bury(generation, writer) from None
     if isinstance(message, DlDriverError):
         raise message
     if message == "next":
-        _give(channel, pending, channels)
+        _give(channel, pending, writers)
     else:
+        writer.left = writer.left[1:]
         done.add(*message)
+
+
+def _bury(generation: Generation, writer: _Writer) -> WorkerError:
+    """Remove what a dead worker was writing; the error to raise."""
+    pid, status = writer.process.pid, writer.process.wait(5.0)
+    died = f"generating process {pid} {describe_exit(status)}"
+    if not writer.left:
+        return WorkerError(died + explain_exit(status))
+    files, index = generation.locate(writer.left[0])
+    storage, key = open_storage(generation.uri, generation.settings), files.key(index)
+    storage.delete([partial_key(key, pid)])
+    where = f"while writing {storage.uri.rstrip('/')}/{key}"
+    return WorkerError(f"{died} {where}{explain_exit(status)}; `dl-driver generate --skip-existing` goes on from there")
 
 
 def work(channel: "Connection[Any, Any]", generation: Generation) -> None:
@@ -159,17 +184,38 @@ def _write_files(generation: Generation, storage: Storage, numbers: Sequence[int
     formats: dict[str, Format] = {}
     for number in numbers:
         files, index = generation.locate(number)
-        file_format = formats.setdefault(files.format, get_format(files.format))
+        file_format = formats.get(files.format) or get_format(files.format, files.options)
+        formats[files.format] = file_format
         record, key = files.record(index), files.key(index)
-        if generation.skip_existing and _there(storage, ObjectInfo(key, file_format.file_size(record))):
+        if generation.skip_existing and _all_there(storage, file_format, key, record):
             yield (None,)
             continue
         content = FileContent(generation.seed, files.first + index, record.dtype)
-        yield (storage.put(key, file_format.encode(record, content.fill)),)
+        yield (storage.put(key, _pieces(storage, file_format, key, record, content)),)
 
 
-def _there(storage: Storage, wanted: ObjectInfo) -> bool:
+def _pieces(
+    storage: Storage, file_format: Format, key: str, record: RecordSpec, content: FileContent
+) -> Iterator[Piece]:
+    """A file's bytes; its companions are written before the storage learns that the file is complete."""
+    yield from file_format.encode(record, content.fill)
+    for number, companion in enumerate(file_format.companions):
+        beside = companion.key(key)
+        if beside is not None:
+            storage.put(beside, file_format.encode_companion(record, number))
+
+
+def _all_there(storage: Storage, file_format: Format, key: str, record: RecordSpec) -> bool:
+    """Whether a file is there with its companions; of the right size where that is known before it is written."""
+    beside = (companion.key(key) for companion in file_format.companions)
+    return _there(storage, key, file_format.file_size(record)) and all(
+        _there(storage, name, None) for name in beside if name is not None
+    )
+
+
+def _there(storage: Storage, key: str, size: int | None) -> bool:
     try:
-        return storage.stat(wanted.key) == wanted
+        found = storage.stat(key).size
     except NotFoundError:
         return False
+    return size is None or found == size

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dl_driver.dataset.files import ComputedFiles
-from dl_driver.formats import get_format
+from dl_driver.errors import NotFoundError
+from dl_driver.formats.base import SparseFile
 from dl_driver.storage.base import Piece
 
 
@@ -19,6 +20,20 @@ class WorkloadObjects:
 
     def __call__(self, key: str) -> tuple[int, Sequence[Piece]]:
         """Size and all bytes that are not zero."""
-        files = next(split for split in self.splits if key.startswith(split.folder + "/"))
-        sparse = get_format(files.format).sparse(files.record(files.index_of(key)))
-        return sparse.size, sparse.pieces
+        for files in self.splits:
+            sparse = _sparse(files, key)
+            if sparse is not None:
+                return sparse.size, sparse.pieces
+        raise NotFoundError(f"null:// has no object {key}: the workload says of none of that name what it holds")
+
+
+def _sparse(files: ComputedFiles, key: str) -> SparseFile | None:
+    """One split's object of that name, a companion perhaps."""
+    file_format = files.file_format
+    for number, companion in enumerate(file_format.companions):
+        main = companion.main(key)
+        if main is not None and main.startswith(files.folder + "/"):
+            return file_format.sparse_companion(files.record(files.index_of(main)), number)
+    if key.startswith(files.folder + "/"):
+        return file_format.sparse(files.record(files.index_of(key)))
+    return None

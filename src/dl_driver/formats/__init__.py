@@ -8,13 +8,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from dl_driver.errors import ConfigError, Problem
-from dl_driver.formats.base import Format
+from dl_driver.formats.base import DEFAULTS, Format, FormatOptions
 
 _ENTRY_POINTS = "dl_driver.formats"
 
 _NOT_YET = frozenset(
     {
-        "tfrecord",
         "hdf5",
         "hdf5_opt",
         "csv",
@@ -34,15 +33,16 @@ def format_names() -> tuple[str, ...]:
     return tuple(sorted(_registered()))
 
 
-def get_format(name: str) -> Format:
-    """A new instance, with caches of its own; raises ConfigError for a format that does not exist here."""
+def get_format(name: str, options: FormatOptions = DEFAULTS) -> Format:
+    """A new instance, with caches of its own; raises ConfigError for a format that does not exist here, or for options
+    that it cannot follow."""
     entry = _registered().get(name)
     if entry is None:
         raise ConfigError([Problem("dataset.format", _missing(name))])
-    return cast(Format, entry.load()())
+    return cast(Format, entry.load()(options))
 
 
-def detect_format(key: str) -> Format:
+def detect_format(key: str, options: FormatOptions = DEFAULTS) -> Format:
     """The format that a file's name or URI tells by its suffix; raises ConfigError where it tells none."""
     path = key.partition("?")[0] if "://" in key else key
     name = path.rpartition("/")[2]
@@ -50,7 +50,7 @@ def detect_format(key: str) -> Format:
     if not (stem and dot and suffix.lower() in _registered()):
         known = ", ".join(f".{existing}" for existing in format_names())
         raise ConfigError([Problem("", f"{key}: its name tells no format that can be read ({known}); name the format")])
-    return get_format(suffix.lower())
+    return get_format(suffix.lower(), options)
 
 
 @cache

@@ -4,15 +4,20 @@
 """Every format is an index of byte ranges and a decoder over memory.
 
 A format says which bytes of which object a sample needs and turns those bytes into arrays without copying. It never
-opens a file, so each format works on every storage.
+opens a file, so each format works on every storage. There are three ways to read, see ``Reading``; a format may choose
+by the number of samples that a file holds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from enum import Enum
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from dl_driver.config.sections.dataset import Hdf5, Parquet
+from dl_driver.errors import ConfigError, Problem
+from dl_driver.formats.spans import FileIndex, Group, Landed, Need, Placed
 from dl_driver.storage.base import Piece
 
 ContentReader = Callable[[int, memoryview], None]
@@ -28,38 +33,62 @@ class RecordSpec:
     dtype: str
     """NumPy's name."""
     num_samples: int
-    """The samples lie along the last axis: the array's shape is ``(*dims, num_samples)``."""
 
     @property
-    def payload_bytes(self) -> int:
-        """Bytes of the samples alone."""
-        count = self.num_samples
+    def sample_bytes(self) -> int:
+        """Bytes of one sample alone."""
+        count = 1
         for dim in self.dims:
             count *= dim
         return count * np.dtype(self.dtype).itemsize
 
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes of the samples alone."""
+        return self.sample_bytes * self.num_samples
+
+
+_HDF5, _PARQUET = Hdf5(), Parquet()
+
+
+@dataclass(frozen=True, slots=True)
+class FormatOptions:
+    """What the workload says of a format, beside the records; picklable and hashable."""
+
+    compression: str = "none"
+    """A value of config's Compression."""
+    compression_level: int = 4
+    hdf5: Hdf5 = _HDF5
+    parquet: Parquet = _PARQUET
+    decode: bool = True
+    """False: a sample's bytes are passed on as they are stored."""
+
+
+DEFAULTS = FormatOptions()
+
 
 class ArraySpec(NamedTuple):
-    """Where one array lies in a file's bytes."""
+    """Where one array lies in a sample's bytes."""
 
     name: str
     dtype: str
     """NumPy's typestr, such as ``|u1`` or ``<i8``."""
     shape: tuple[int, ...]
     offset: int
-    """From the file's first byte."""
+    """From the sample's first byte: of a format that is read whole, the file's."""
     fortran_order: bool = False
 
 
 Layout = tuple[ArraySpec, ...]
-"""The arrays of a file, in the file's order."""
+"""The arrays of a sample, in the file's order."""
 
 
 class SparseFile(NamedTuple):
     """A valid file whose payload is zeros: everything that is not zero, and the size."""
 
     size: int
-    pieces: tuple[Piece, ...]
+    pieces: Sequence[Piece]
+    """In ascending order, not overlapping; may be computed as it is indexed (spans.RepeatedPieces)."""
 
 
 class StreamDecoder(Protocol):
@@ -79,33 +108,134 @@ class StreamDecoder(Protocol):
         ...
 
 
-class Format(Protocol):
-    """One file format. Stateless but for caches; used by one thread at a time."""
+class Reading(Enum):
+    """How a format's files are read."""
 
-    name: str
-    suffix: str
+    WHOLE = "whole"
+    """The file is read as it is, and its arrays are views of it: ``decode`` and ``stream``."""
+    SPANS = "spans"
+    """Samples are found through an index and read straight into a batch: ``index``, ``locate``, ``decode_group``."""
+    UNPACKED = "unpacked"
+    """As SPANS, but into a buffer, from which ``decode_group`` unpacks them into the batch."""
+
+
+class Companion(Protocol):
+    """An object that stands beside each of a format's files, such as an index. Must be picklable."""
+
+    def key(self, main: str) -> str | None:
+        """Its key, from the file's; None where a file of that name has none."""
+        ...
+
+    def main(self, key: str) -> str | None:
+        """The key of the file that an object accompanies; None where ``key`` is no such companion."""
+        ...
+
+
+class Format:
+    """One file format; a subclass overrides what its way of reading needs. Stateless but for caches; used by one
+    thread at a time."""
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
     """Without the dot."""
+    compressions: ClassVar[frozenset[str]] = frozenset({"none"})
+    """Values of ``dataset.compression`` that the format knows."""
+    companions: tuple[Companion, ...] = ()
+
+    def __init__(self, options: FormatOptions = DEFAULTS) -> None:
+        """Raises ConfigError for an option that the format cannot follow."""
+        self.options = options
+        if options.compression not in self.compressions:
+            known = ", ".join(sorted(self.compressions))
+            message = f"the {self.name} format knows no compression {options.compression!r}; expected one of {known}"
+            raise ConfigError([Problem("dataset.compression", message)])
+
+    # Writing
 
     def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
         """The file's bytes, never all in memory at once. A piece's memory may be reused after the next is asked for."""
-        ...
+        raise NotImplementedError
 
-    def file_size(self, spec: RecordSpec) -> int:
-        """Bytes of the file that ``encode`` makes, computed, not tried."""
-        ...
+    def encode_companion(self, spec: RecordSpec, number: int) -> Iterator[Piece]:
+        """The bytes of the companion of that number, which follow from the records alone. Asked for when the file's
+        own bytes are written and before it gets its name."""
+        raise NotImplementedError
 
-    def sparse(self, spec: RecordSpec) -> SparseFile:
-        """The same file with a payload of zeros, its checksums right for that."""
-        ...
+    def file_size(self, spec: RecordSpec) -> int | None:
+        """Bytes of the file that ``encode`` makes, computed, not tried; None where only encoding can tell."""
+        raise NotImplementedError
+
+    def max_file_size(self, spec: RecordSpec) -> int:
+        """An upper bound of that."""
+        size = self.file_size(spec)
+        return spec.payload_bytes * 2 + (1 << 20) if size is None else size
+
+    def sparse(self, spec: RecordSpec) -> SparseFile | None:
+        """The same file with a payload of zeros, its checksums right for that; None where there is no such file."""
+        return None
+
+    def sparse_companion(self, spec: RecordSpec, number: int) -> SparseFile | None:
+        """A companion of that file."""
+        pieces = tuple(Piece(offset, bytes(data)) for offset, data in self.encode_companion(spec, number))
+        return SparseFile(max((offset + len(data) for offset, data in pieces), default=0), pieces)
+
+    # Reading
+
+    def reading(self, samples_per_file: int) -> Reading:
+        """How files of so many samples are read."""
+        return Reading.WHOLE
+
+    def sample_bytes(self, record: RecordSpec | None, file_bytes: int, samples_per_file: int) -> int:
+        """An upper bound, on average over a batch, of what one sample takes in a batch: as it lies in the file for
+        SPANS, unpacked for UNPACKED. ``record`` is None where only the largest file's size is known."""
+        if record is None:
+            return -(-file_bytes // samples_per_file) + 1024
+        return record.sample_bytes + 1024
+
+    def spans_per_sample(self) -> int:
+        """The most spans that a sample consists of."""
+        return 1
+
+    def report(self) -> Mapping[str, int]:
+        """What a user should know about how files were decoded, such as ``{"data sets read by h5py": 12}``."""
+        return {}
+
+    # Reading.WHOLE
 
     def decode(self, data: memoryview) -> Layout:
         """The layout of a whole file, checked: structure, sizes, checksums. Raises FormatError saying what is wrong.
         Hot: called for every file read; a layout may be shared between calls."""
-        ...
+        raise NotImplementedError
 
     def stream(self) -> StreamDecoder:
         """For files larger than a reader's window."""
-        ...
+        raise NotImplementedError
+
+    # Reading.SPANS and Reading.UNPACKED
+
+    def index(self, key: str, samples_per_file: int) -> "Indexing":
+        """Find out where a file's samples lie: a generator that yields the bytes it must see, many at a time where it
+        can, is sent them in the same order, and returns the index. Raises FormatError. See spans.Need."""
+        raise NotImplementedError
+
+    def locate(self, index: FileIndex, samples: Sequence[int], limit: int) -> Sequence[Group]:
+        """What to read for these samples of one file, which ascend: groups of at most ``limit`` bytes (or one sample).
+        See spans.coalesce."""
+        raise NotImplementedError
+
+    def decode_group(self, index: FileIndex, group: Group, landed: Landed, into: memoryview) -> Sequence[Placed]:
+        """Check and decode what was read; one Placed a sample, in the group's order. Hot.
+
+        SPANS: ``into`` is ``landed.data``; the arrays are views of it. Its bytes may be overwritten, so that a number
+        that was packed can stand unpacked where other bytes of its sample were.
+        UNPACKED: the arrays are written to ``into``, which is as long as there is room; raise DataError where that is
+        not enough (spans.too_large), before more than so much was made.
+        """
+        raise NotImplementedError
+
+
+Indexing = Generator[Sequence[Need], Sequence["memoryview | None"], FileIndex]
+"""What ``Format.index`` returns."""
 
 
 def view(data: memoryview, array: ArraySpec) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from dl_driver.formats.base import ArraySpec, ContentReader, Layout, RecordSpec, SparseFile
+from dl_driver.formats.base import (
+    DEFAULTS,
+    ArraySpec,
+    ContentReader,
+    Format,
+    FormatOptions,
+    Layout,
+    RecordSpec,
+    SparseFile,
+)
 from dl_driver.formats.npy_header import NpyHeader, build_npy_header, read_npy_header
 from dl_driver.formats.walk import Pass, Structure, Take, Walker
 from dl_driver.formats.windows import SpareBuffer, WindowWriter
@@ -18,13 +27,14 @@ ARRAY_NAME = "x"
 """An NPY file names no array; it is called as DLIO calls it in an NPZ."""
 
 
-class Npy:
+class Npy(Format):
     """See Format."""
 
     name = "npy"
     suffix = "npy"
 
-    def __init__(self) -> None:
+    def __init__(self, options: FormatOptions = DEFAULTS) -> None:
+        super().__init__(options)
         self._spare = SpareBuffer()
         self._header, self._size = b"", -1
         self._layout: Layout = ()

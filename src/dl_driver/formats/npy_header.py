@@ -71,7 +71,8 @@ def read_npy_header(structure: Structure, what: str, limit: int | None) -> Gener
         raise FormatError(f"{what}: its NPY header claims {length} bytes; at most {_MAX_LENGTH} are read")
     _check_room(limit, 8 + width + length, what)
     text: bytes = yield from structure.take(length, f"the NPY header of {what}")
-    dtype, fortran_order, shape = _interpret(text.decode("latin-1" if version < (3, 0) else "utf-8", "replace"), what)
+    encoding = "latin-1" if version < (3, 0) else "utf-8"
+    dtype, fortran_order, shape = interpret_npy_header(text.decode(encoding, "replace"), what)
     return NpyHeader(dtype, fortran_order, shape, start + counted + text)
 
 
@@ -81,7 +82,7 @@ def _check_room(limit: int | None, needed: int, what: str) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _interpret(text: str, what: str) -> tuple[str, bool, tuple[int, ...]]:
+def interpret_npy_header(text: str, what: str) -> tuple[str, bool, tuple[int, ...]]:
     """The literal's three entries, each checked. Messages quote the text, not the values, which may be monstrous."""
     literal = _literal(text)
     if not isinstance(literal, dict) or literal.keys() != _KEYS:

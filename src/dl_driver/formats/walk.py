@@ -8,7 +8,7 @@ see, ``Pass`` for data that only run through a checksum. The walker feeds it fro
 file in memory and a file in pieces are checked by the same lines, and every byte of a file is accounted for.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 from dl_driver.errors import FormatError
@@ -25,7 +25,8 @@ class Take(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """Answered with the CRC-32 of the next ``length`` bytes, continued from ``crc``; None: no checksum is wanted."""
+    """Answered with the checksum of the next ``length`` bytes (the structure's kind, by default CRC-32), continued from
+    ``crc``; None: no checksum is wanted."""
 
     length: int
     what: str
@@ -34,6 +35,8 @@ class Pass(NamedTuple):
 
 class Structure:
     """A format's structure: a generator of requests that knows where it is and which arrays it has met."""
+
+    checksum: Callable[[memoryview, int], int] = staticmethod(crc32)
 
     def __init__(self) -> None:
         self.position = 0
@@ -84,7 +87,7 @@ class Walker:
             if isinstance(self._request, Take):
                 self._taken += part
             elif self._crc is not None:
-                self._crc = crc32(part, self._crc)
+                self._crc = self._structure.checksum(part, self._crc)
             at += count
             self._left -= count
             if not self._left:

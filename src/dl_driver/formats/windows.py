@@ -8,11 +8,14 @@ as one piece. So pieces start at multiples of the window, content is made where 
 runs while it is in the cache.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from dl_driver.formats.base import ContentReader
 from dl_driver.formats.checksum import crc32
 from dl_driver.storage.base import Piece
+
+Checksum = Callable[[memoryview, int], int]
+"""``checksum(data, crc)``: continued from ``crc``."""
 
 WINDOW_BYTES = 512 * 1024
 """Fits a core's second-level cache; larger ones were slower, smaller ones spend more calls."""
@@ -50,13 +53,15 @@ class WindowWriter:
             count -= len(into)
             yield from self._advance(len(into))
 
-    def content(self, fill: ContentReader, length: int, crc: int = 0) -> Generator[Piece, None, int]:
-        """The content's first ``length`` bytes; returns their CRC, continued from ``crc``."""
+    def content(
+        self, fill: ContentReader, length: int, crc: int = 0, *, start: int = 0, checksum: Checksum = crc32
+    ) -> Generator[Piece, None, int]:
+        """``length`` bytes of the content, from ``start`` on; returns their CRC, continued from ``crc``."""
         offset = 0
         while offset < length:
             into = self._room(length - offset)
-            fill(offset, into)
-            crc = crc32(into, crc)
+            fill(start + offset, into)
+            crc = checksum(into, crc)
             offset += len(into)
             yield from self._advance(len(into))
         return crc

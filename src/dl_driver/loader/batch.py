@@ -30,7 +30,8 @@ class Batch:
         """Counted from 0 within the epoch."""
         self._records = np.frombuffer(pool.records(ready), RECORD)
         self._layouts = [_prepare(layout) for layout in _distinct(pool.layouts(ready, self._records))]
-        self._files, self._stride = files, pool.plan.stride
+        self._files = files
+        self._starts: list[int] = self._records["start"].tolist()
         data = pool.slab.data(ready.slot)
         # Every array holds this object alive, through the memoryview; when the last is gone, so is the lease.
         weakref.finalize(data, release, ready).atexit = False
@@ -40,9 +41,9 @@ class Batch:
         return len(self._records)
 
     def __iter__(self) -> Iterator[Sample]:
-        view, stride = self._view, self._stride
+        view = self._view
         layouts = self._layouts if len(self._layouts) == len(self) else self._layouts * len(self)
-        for start, layout in zip(range(0, len(self) * stride, stride), layouts, strict=True):
+        for start, layout in zip(self._starts, layouts, strict=True):
             yield {
                 name: np.ndarray(shape, dtype, view, start + offset, order=order)
                 for name, dtype, shape, offset, order in layout
@@ -54,7 +55,7 @@ class Batch:
             raise IndexError(f"sample {index} of a batch of {count}")
         index %= count
         layout = self._layouts[index if len(self._layouts) > 1 else 0]
-        start = index * self._stride
+        start = self._starts[index]
         return {name: np.ndarray(shape, dtype, self._view, start + offset, order=order)
                 for name, dtype, shape, offset, order in layout}  # fmt: skip
 

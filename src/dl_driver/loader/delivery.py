@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from dl_driver.errors import DataError, FormatError
-from dl_driver.formats.base import ArraySpec, Format, Layout, StreamDecoder, views
+from dl_driver.formats.base import ArraySpec, Layout, StreamDecoder, views
+from dl_driver.formats.expectation import Decoder
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.storage.base import Completion, Read
 
@@ -80,20 +81,20 @@ TAG_SHIFT = 32
 """A read's tag is ``window << TAG_SHIFT | task number``."""
 
 
-def make_deliverer(plan: LoaderPlan, file_format: Format, max_tasks: int) -> Deliverer:
+def make_deliverer(plan: LoaderPlan, decoder: Decoder, max_tasks: int) -> Deliverer:
     """The deliverer for a plan; ``max_tasks`` are in flight at once."""
     if plan.delivery is Delivery.WHOLE:
-        return WholeDelivery(plan, file_format)
+        return WholeDelivery(plan, decoder)
     if plan.delivery is Delivery.COPY:
-        return CopyDelivery(plan, file_format, max_tasks)
-    return WindowDelivery(plan, file_format, max_tasks)
+        return CopyDelivery(plan, decoder, max_tasks)
+    return WindowDelivery(plan, decoder, max_tasks)
 
 
 class WholeDelivery:
     """See Delivery.WHOLE."""
 
-    def __init__(self, plan: LoaderPlan, file_format: Format) -> None:
-        self._file_bytes, self._format = plan.file_bytes, file_format
+    def __init__(self, plan: LoaderPlan, decoder: Decoder) -> None:
+        self._file_bytes, self._decoder = plan.file_bytes, decoder
 
     def begin(self, task: Task) -> Sequence[Read]:
         """See Deliverer."""
@@ -102,12 +103,12 @@ class WholeDelivery:
     def complete(self, task: Task, completion: Completion, window: int) -> Sequence[Read] | None:
         """See Deliverer."""
         length = completion.length
-        _check_room(length, self._file_bytes)
+        check_room(length, self._file_bytes)
         task.submitted_ns, task.done_ns = completion.submitted_ns, completion.done_ns
         if completion.first_byte_ns is not None:
             task.first_byte_ns = completion.first_byte_ns
         started = perf_counter_ns()
-        task.layout = self._format.decode(task.place[:length])
+        task.layout = self._decoder.decode(task.place[:length])
         task.decode_ns = perf_counter_ns() - started
         task.length = task.read_bytes = length
         return None
@@ -119,8 +120,8 @@ class WholeDelivery:
 class CopyDelivery:
     """See Delivery.COPY."""
 
-    def __init__(self, plan: LoaderPlan, file_format: Format, max_tasks: int) -> None:
-        self._file_bytes, self._format = plan.file_bytes, file_format
+    def __init__(self, plan: LoaderPlan, decoder: Decoder, max_tasks: int) -> None:
+        self._file_bytes, self._decoder = plan.file_bytes, decoder
         self._samples_per_file, self._crop = plan.samples_per_file, plan.crop_bytes
         self._buffers = _Buffers(max_tasks, plan.file_bytes)
 
@@ -131,13 +132,13 @@ class CopyDelivery:
 
     def complete(self, task: Task, completion: Completion, window: int) -> Sequence[Read] | None:
         """See Deliverer."""
-        _check_room(completion.length, self._file_bytes)
+        check_room(completion.length, self._file_bytes)
         task.submitted_ns, task.done_ns = completion.submitted_ns, completion.done_ns
         if completion.first_byte_ns is not None:
             task.first_byte_ns = completion.first_byte_ns
         started = perf_counter_ns()
         data = task.buffers[0][: completion.length]
-        self._deliver(task, views(data, self._format.decode(data)))
+        self._deliver(task, views(data, self._decoder.decode(data)))
         task.decode_ns = perf_counter_ns() - started
         task.read_bytes = completion.length
         return None
@@ -170,15 +171,15 @@ class WindowDelivery:
 
     WINDOWS = 2
 
-    def __init__(self, plan: LoaderPlan, file_format: Format, max_tasks: int) -> None:
-        self._format, self._files, self._crop = file_format, plan.files, plan.crop_bytes
+    def __init__(self, plan: LoaderPlan, decoder: Decoder, max_tasks: int) -> None:
+        self._decoder, self._files, self._crop = decoder, plan.files, plan.crop_bytes
         self._window = plan.window_bytes
         self._buffers = _Buffers(max_tasks * self.WINDOWS, plan.window_bytes)
 
     def begin(self, task: Task) -> Sequence[Read]:
         """See Deliverer."""
         task.buffers = tuple(self._buffers.take() for _ in range(self.WINDOWS))
-        task.stream = StreamState(self._format.stream(), self._files.size(task.file))
+        task.stream = StreamState(self._decoder.stream(), self._files.size(task.file))
         return self._further(task, task.stream)
 
     def complete(self, task: Task, completion: Completion, window: int) -> Sequence[Read] | None:
@@ -285,11 +286,11 @@ class _Buffers:
         task.buffers = ()
 
 
-def _check_room(length: int, room: int) -> None:
+def check_room(length: int, room: int) -> None:
     if length >= room:
         raise DataError(
             f"holds at least {length} bytes, more than the {room - 1} that the workload allows for; check"
-            " dataset.record_length_bytes and num_samples_per_file against the data set"
+            " dataset.record_length_bytes, record_element_type and num_samples_per_file against the data set"
         )
 
 

@@ -12,6 +12,7 @@ from dl_driver.dataset.files import ListedFiles
 from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import ConfigError, DataError, Problem, RunError
 from dl_driver.formats import detect_format, get_format
+from dl_driver.formats.base import FormatOptions
 from dl_driver.loader.batch import Batch
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.pool import ReadyBatch, WorkerPool
@@ -119,10 +120,13 @@ def open_loader(
     strict_direct: bool = False,
     storage_options: Mapping[str, Any] | None = None,
     timeout: float | None = None,
+    compression: str = "none",
+    decode: bool = True,
+    max_sample_bytes: int | None = None,
 ) -> Loader:
     """A loader over all objects below ``uri`` (a path, or a URI such as ``direct:///data/train``), by name.
 
-    format: ``npz``, ``npy``; by default what the objects' suffix says.
+    format: ``npz``, ``npy``, ``tfrecord``, ...; by default what the objects' suffix says.
     batch_size: samples.
     shuffle: another order of all samples each epoch, a function of ``seed`` and the epoch alone.
     workers: processes that read and decode, by default one a core.
@@ -131,11 +135,14 @@ def open_loader(
     readahead: batches ready or in the making, by default two a reader.
     order: ``plan``, or ``completion`` for whichever batch is ready first.
     drop_last: leave out a last batch that is not full.
-    samples_per_file: along the arrays' last axis.
+    samples_per_file: in every file; of NPZ and NPY, along the arrays' last axis.
     crop_bytes: carry only so many bytes of each sample's first array; the rest is read and checked all the same.
     rank, ranks: this loader's share of the samples.
     storage_options: for object stores, the keys of a workload's ``storage.storage_options``, such as endpoint_url.
     timeout: seconds without any batch that are an error.
+    compression: of the files, as ``dataset.compression``.
+    decode: False to be given samples as they are stored.
+    max_sample_bytes: what a sample takes, decoded, at most; by default a guess from the files' sizes.
 
     Raises ConfigError for an argument out of range, DataError where there is nothing to load, StorageError.
     """
@@ -144,10 +151,11 @@ def open_loader(
         _check(**{name: 1 if value is None else value})
     if order not in ("plan", "completion"):
         raise ConfigError([Problem("order", f"{order!r} is unknown; expected 'plan' or 'completion'")])
-    options = ObjectStoreOptions.of_mapping(storage_options or {})
-    settings = StorageSettings(engine=engine, strict_direct=strict_direct, options=options)
+    options = FormatOptions(compression=compression, decode=decode)
+    reached = ObjectStoreOptions.of_mapping(storage_options or {})
+    settings = StorageSettings(engine=engine, strict_direct=strict_direct, options=reached)
     storage = open_storage(uri if "://" in uri else f"file://{uri}", settings)
-    files, format_name = _list_files(storage, format)
+    files, format_name = _list_files(storage, format, options)
     workers = workers or default_workers()
     readers = readers or 2 * workers
     depth = Depth(readers, max_inflight or max(readers, _INFLIGHT_A_WORKER * workers), readahead or 2 * readers)
@@ -164,6 +172,8 @@ def open_loader(
         crop_bytes=crop_bytes,
         seed=seed,
         workers=workers,
+        options=options,
+        max_sample_bytes=max_sample_bytes,
     )
     epoch_order = EpochOrder(
         num_files=len(files),
@@ -188,11 +198,11 @@ def _check(**at_least_one: int) -> None:
         raise ConfigError(problems)
 
 
-def _list_files(storage: Storage, format_name: str | None) -> tuple[ListedFiles, str]:
+def _list_files(storage: Storage, format_name: str | None, options: FormatOptions) -> tuple[ListedFiles, str]:
     objects = sorted((info.key, info.size) for info in storage.list())
     if not objects:
         raise DataError(f"{storage.uri} holds no objects; expected a data set")
-    chosen_format = get_format(format_name) if format_name else detect_format(objects[0][0])
+    chosen_format = get_format(format_name, options) if format_name else detect_format(objects[0][0], options)
     suffix = "." + chosen_format.suffix
     chosen = [item for item in objects if item[0].endswith(suffix)]
     if not chosen:

@@ -8,6 +8,8 @@ from enum import Enum
 
 from dl_driver.config import Duration
 from dl_driver.dataset.files import FileSet
+from dl_driver.formats.base import FormatOptions
+from dl_driver.formats.expectation import Expectation
 from dl_driver.storage.base import StorageSettings
 
 
@@ -20,6 +22,10 @@ class Delivery(Enum):
     """The file is read into a reader's buffer; the sample's part of it, or a crop, is copied to its place."""
     WINDOWS = "windows"
     """The file passes by in windows through a reader's buffer; a crop of its first array is copied to its place."""
+    SPANS = "spans"
+    """Runs of samples are found through a file's index and read straight into the batch; the arrays are views."""
+    UNPACK = "unpack"
+    """Runs of samples, or whole files, are read into a reader's buffer and unpacked, or cropped, into the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class LoaderPlan:
     readers: int
     """A consumer's readers: each fills one batch after another, as one of DLIO's reader threads does."""
     depth: int
-    """Samples that a reader has in flight."""
+    """Samples, or runs of them, that a reader has in flight."""
     batches_ahead: int
     """Batches a reader may have filled or in the making and not yet taken."""
     slots: int
@@ -50,11 +56,20 @@ class LoaderPlan:
     file_bytes: int
     """Room for the largest file, one byte more than expected, so that a larger one is noticed."""
     stride: int
-    """Bytes between the places of two samples of a batch."""
+    """Bytes of a batch for each of its samples; where samples have places of one size, the distance between them."""
     window_bytes: int
+    run_bytes: int
+    """Most bytes of a run of samples that is read at once."""
+    sample_bytes: int
+    """Bytes that a sample takes unpacked and not cropped, at most on average over a batch."""
+    alignment: int
+    """Of the storage's reads."""
+    options: FormatOptions
     preprocess: Duration | None
     seed: int
     workers: int
+    expected: Expectation | None = None
+    """What each file must hold, where the workload says so."""
 
     @property
     def num_readers(self) -> int:

@@ -26,7 +26,7 @@ from dl_driver.loader.reading import ReaderLoop, error_of, failure_of
 from dl_driver.loader.slab import IDLE, Slab
 from dl_driver.loader.worker import WorkerPayload
 from dl_driver.metrics.clock import Waiter
-from dl_driver.processes import WorkerProcess, describe_exit
+from dl_driver.processes import WorkerProcess, describe_exit, explain_exit
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,9 @@ class ProcessLink:
         self.process.close()
 
     def _epitaph(self) -> str:
-        how = describe_exit(self.process.wait(5.0))
-        return f"reader process {self.process.pid} {how}{self._reading(self._worker)}"
+        status = self.process.wait(5.0)
+        reading = self._reading(self._worker)
+        return f"reader process {self.process.pid} {describe_exit(status)}{reading}{explain_exit(status)}"
 
 
 class InlineLink:
@@ -276,7 +277,7 @@ class WorkerPool:
 
     def describe_reading(self) -> str:
         """The files being read now, in words, for an error."""
-        return "".join(sorted({self._reading(worker) for worker in range(self.plan.workers)}))
+        return self._describe(range(self.plan.num_readers))
 
     def close(self) -> None:
         """End the workers. Views of batches stay readable."""
@@ -319,7 +320,10 @@ class WorkerPool:
                 raise error_of(cast(messages.WorkerFailure, messages.unpickled(packet)))
 
     def _reading(self, worker: int) -> str:
-        files = {self.slab.status[reader] for reader in self.plan.readers_of(worker)} - {IDLE}
+        return self._describe(self.plan.readers_of(worker))
+
+    def _describe(self, readers: range) -> str:
+        files = {self.slab.status[reader] for reader in readers} - {IDLE}
         if not files:
             return ""
         keys = sorted(self.plan.files.key(file) for file in files)

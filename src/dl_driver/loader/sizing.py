@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from dl_driver.config import Duration
 from dl_driver.dataset.files import FileSet
 from dl_driver.errors import DataError
+from dl_driver.formats import get_format
+from dl_driver.formats.base import DEFAULTS, FormatOptions, Reading, RecordSpec
+from dl_driver.formats.expectation import Expectation
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.slab import round_up
 from dl_driver.storage.base import Storage, StorageSettings
 
 WINDOW_BYTES = 4 << 20
 _PAGE = 4096
+LINE = 64
+"""A span in a batch begins at a multiple of this, so that two never share a line of a core's cache."""
 _SLACK = 1024
 """Bytes by which another writer's container may be larger than ours for the same samples."""
 
@@ -48,6 +53,12 @@ def dlio_depth(read_threads: int, prefetch_size: int) -> Depth:
     return Depth(readers, readers, readers * max(1, math.ceil((prefetch_size or 2) / readers)))
 
 
+def landing_bytes(length: int, spans: int, alignment: int) -> int:
+    """Room for so many bytes in so many spans, each widened to the storage's alignment."""
+    unit = max(alignment, LINE)
+    return round_up(length, unit) + spans * (unit if alignment == 1 else 2 * unit)
+
+
 def default_workers() -> int:
     """As many as this process may use cores."""
     return len(os.sched_getaffinity(0))
@@ -70,17 +81,31 @@ def make_plan(
     preprocess: Duration | None = None,
     seed: int = 0,
     workers: int | None = None,
+    options: FormatOptions = DEFAULTS,
+    record: RecordSpec | None = None,
+    run_bytes: int | None = None,
+    max_sample_bytes: int | None = None,
+    expected: Expectation | None = None,
 ) -> LoaderPlan:
-    """Raises DataError where the files' sizes are unknown."""
+    """``record``: what the largest file holds, where the workload says so. ``run_bytes``: most bytes of samples that
+    are read at once, by default the window's. Raises DataError where the files' sizes are unknown."""
+    file_format = get_format(format_name, options)
+    reading = file_format.reading(samples_per_file)
     largest = files.max_size
     if largest is None:
-        raise DataError(f"{storage.uri}: the size of its files is not known")
+        if record is None:
+            raise DataError(f"{storage.uri}: the size of its files is not known")
+        largest = file_format.max_file_size(record)
+    sample_bytes = max_sample_bytes or file_format.sample_bytes(record, largest, samples_per_file)
     alignment = max(storage.alignment, 64 if largest < _PAGE * 16 else _PAGE)
     file_bytes = round_up(largest + _SLACK + 1, alignment)
     window_bytes = round_up(window_bytes, _PAGE)
-    crops = 0 < crop_bytes < largest // samples_per_file
+    whole = reading is Reading.WHOLE
+    crops = 0 < crop_bytes < (largest // samples_per_file if whole else sample_bytes)
     delivery = Delivery.WHOLE
-    if samples_per_file > 1 or (crops and file_bytes <= window_bytes):
+    if not whole:
+        delivery = Delivery.UNPACK if crops or reading is Reading.UNPACKED else Delivery.SPANS
+    elif samples_per_file > 1 or (crops and file_bytes <= window_bytes):
         delivery = Delivery.COPY
     elif crops:
         delivery = Delivery.WINDOWS
@@ -88,6 +113,10 @@ def make_plan(
         stride = round_up(crop_bytes, 64)
     elif delivery is Delivery.WHOLE:
         stride = file_bytes
+    elif delivery is Delivery.SPANS:
+        stride = landing_bytes(sample_bytes, file_format.spans_per_sample(), storage.alignment)
+    elif delivery is Delivery.UNPACK:
+        stride = round_up(sample_bytes, 64)
     else:
         stride = round_up(largest // samples_per_file + _SLACK, 64)
     num_readers = consumers * depth.readers
@@ -110,7 +139,12 @@ def make_plan(
         file_bytes=file_bytes,
         stride=stride,
         window_bytes=window_bytes,
+        run_bytes=run_bytes or window_bytes,
+        sample_bytes=sample_bytes,
+        alignment=storage.alignment,
+        options=options,
         preprocess=preprocess,
         seed=seed,
         workers=workers,
+        expected=expected,
     )

@@ -14,7 +14,7 @@ import struct
 
 import numpy as np
 
-from dl_driver.errors import RunError
+from dl_driver.errors import ConfigError, Problem
 from dl_driver.loader.plan import LoaderPlan
 
 _PAGE = 4096
@@ -23,6 +23,7 @@ RECORD = np.dtype(
     [
         ("file", "<i8"),
         ("sample", "<i8"),
+        ("start", "<i8"),
         ("length", "<i8"),
         ("read_bytes", "<i8"),
         ("submitted_ns", "<i8"),
@@ -32,9 +33,9 @@ RECORD = np.dtype(
         ("layout", "<i8"),
     ]
 )
-"""A sample in a slot: ``length`` bytes lie in its place, ``read_bytes`` came from storage; first_byte_ns is -1 where it
-was not measured."""
-PACK_RECORD = struct.Struct("<9q").pack_into
+"""A sample in a slot: ``length`` bytes lie from ``start`` of the slot's data on, ``read_bytes`` came from storage;
+first_byte_ns is -1 where it was not measured."""
+PACK_RECORD = struct.Struct("<10q").pack_into
 
 IDLE = -1
 """A reader's status word when it reads nothing; otherwise the file's number."""
@@ -49,7 +50,7 @@ class Slab:
     """The memory and where things lie in it."""
 
     def __init__(self, plan: LoaderPlan, descriptor: int | None = None) -> None:
-        """Makes the memory, or maps that of another process. Raises RunError where there is not enough."""
+        """Makes the memory, or maps that of another process. Raises ConfigError where there is not enough."""
         self.header_bytes = round_up(plan.batch_size * RECORD.itemsize, _PAGE)
         self.data_bytes = round_up(plan.batch_size * plan.stride, _PAGE)
         self.slot_bytes = self.header_bytes + self.data_bytes
@@ -69,11 +70,12 @@ class Slab:
         available = _available_memory()
         if available is not None and self.size > available:
             os.close(descriptor)
-            raise RunError(
-                f"the batches in flight need {self.size / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are"
+            message = (
+                f"the batches in flight need {self.size / 2**30:,.1f} GiB of memory, {available / 2**30:.1f} GiB are"
                 " available: use a smaller reader.batch_size, reader.prefetch_size or reader.read_threads, or let"
                 " batches carry a crop (dataset.record_length_bytes_resize)"
             )
+            raise ConfigError([Problem("reader.batch_size", message)])
         os.ftruncate(descriptor, self.size)
         return descriptor
 

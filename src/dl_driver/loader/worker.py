@@ -35,8 +35,8 @@ def main(channel: "Connection[Any, Any]", payload: WorkerPayload) -> None:
     try:
         slab = Slab(payload.plan, payload.slab)
         loop = ReaderLoop(payload.plan, slab, payload.worker, lambda packet: _send(host, packet), host.fileno())
-        while _take_packets(host, loop):
-            loop.turn()
+        while not loop.turn() or _take_packets(host, loop):
+            pass
     except DlDriverError as error:
         _send(host, messages.pickled(messages.ERROR, failure_of(error)))
     # Skips the interpreter's shutdown, which nothing here needs.

@@ -1,96 +1,81 @@
 # SPDX-FileCopyrightText: 2026 The dl-driver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The summary for a terminal."""
+"""The summary for a terminal: paragraphs of lines that fit 80 columns and end without spaces."""
 
-from rich.console import Group, RenderableType
-from rich.table import Table
+import textwrap
+from collections.abc import Iterator, Sequence
+
 from rich.text import Text
 
 from dl_driver.metrics.histogram import Histogram
-from dl_driver.metrics.record import Phase, RunRecord
+from dl_driver.metrics.record import Block, Phase, RunRecord
 from dl_driver.report.facts import WorkloadFacts
 from dl_driver.report.summary import PhaseFigures, Summary, TimeShares, block_figures
 
 _BAR = 40
+_WIDTH = 80
+_NAMES = {Phase.TRAIN: "training", Phase.EVALUATE: "evaluation"}
 
 
-def console_summary(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> RenderableType:
-    """What a run came to, for 80 columns, with or without colour."""
-    parts: list[RenderableType] = [_title(record, facts), _epochs(record, facts)]
-    for label, phase in (("Training", summary.training), ("Evaluation", summary.evaluation)):
-        if phase is not None:
-            parts.append(_phase(label, phase, facts))
+def console_summary(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> Text:
+    """What a run came to, with or without colour; the verdict comes last, where the eye is."""
+    paragraphs = [_title(record, facts), _epochs(record, facts)]
     if summary.shares is not None:
-        parts.append(_shares(summary.shares))
-    parts.append(_latencies(record))
-    parts.append(Text(_conclusion(summary, record)))
-    parts += [Text(f"Warning: {warning}", style="yellow") for warning in record.warnings]
-    if record.partial:
-        parts.append(Text(f"Partial: {record.partial}", style="bold yellow"))
-    return Group(*parts)
+        paragraphs.append(_shares(summary.shares))
+    paragraphs += [_latencies(record), _verdicts(summary, facts), _closing(record, summary, facts)]
+    return Text("\n\n").join(paragraph for paragraph in paragraphs if paragraph.plain)
 
 
 def _title(record: RunRecord, facts: WorkloadFacts) -> Text:
     loader = record.loader
-    depth = "deeper than DLIO's" if loader.deeper_than_dlio else "as DLIO"
-    return Text(
-        f"\n{facts.name}: {record.accelerators} accelerator(s), {facts.format} from {facts.data_uri}\n"
-        f"{loader.engine}, {loader.workers} worker(s); each accelerator: {loader.readers} reader(s), "
-        f"{loader.max_inflight} read(s) in flight, {loader.outstanding_batches} batches outstanding ({depth})\n"
+    depth = "deeper than DLIO" if loader.deeper_than_dlio else "as DLIO"
+    each = (
+        f"{_count(loader.readers, 'reader')}, {_count(loader.max_inflight, 'read')} in flight,"
+        f" {_count(loader.outstanding_batches, 'batch')} ahead ({depth})"
+    )
+    rows = (
+        ("workload", f"{facts.name}, {_count(record.accelerators, 'accelerator')}"),
+        ("data", f"{facts.data_uri} ({facts.format})"),
+        ("reading", f"{loader.engine}, {_count(loader.workers, 'worker process')}"),
+        ("", each),
+    )
+    return Text("\n".join(f"{name:<10}{value}" for name, value in rows))
+
+
+def _epochs(record: RunRecord, facts: WorkloadFacts) -> Text:
+    rows = [_epoch_row(block, facts) for epoch in record.epochs for block in epoch.blocks]
+    if not rows:
+        return Text("")
+    return Text(_table(("epoch", "phase", "steps", "seconds", "samples/s", "MiB/s", "AU %"), rows, left=1))
+
+
+def _epoch_row(block: Block, facts: WorkloadFacts) -> Sequence[str]:
+    figures = block_figures(block, facts.exclude_start_steps, facts.exclude_end_steps)
+    au, rate, volume = figures.au_percent, figures.samples_per_second, figures.bytes_per_second
+    return (
+        str(block.epoch),
+        _NAMES[block.phase],
+        f"{block.steps:,}",
+        f"{block.duration_ns / 1e9:,.2f}",
+        "-" if rate is None else f"{sum(rate):,.1f}",
+        "-" if volume is None else f"{sum(volume) / 2**20:,.1f}",
+        "-" if au is None else f"{sum(au) / len(au):.2f}",
     )
 
 
-def _epochs(record: RunRecord, facts: WorkloadFacts) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("epoch", "phase", "steps", "seconds", "samples/s", "MiB/s", "AU %"):
-        table.add_column(name, justify="left" if name == "phase" else "right")
-    for epoch in record.epochs:
-        for block in epoch.blocks:
-            figures = block_figures(block, facts.exclude_start_steps, facts.exclude_end_steps)
-            au, rate, volume = figures.au_percent, figures.samples_per_second, figures.bytes_per_second
-            table.add_row(
-                str(epoch.number),
-                "training" if block.phase is Phase.TRAIN else "evaluation",
-                str(block.steps),
-                f"{block.duration_ns / 1e9:.2f}",
-                "-" if rate is None else f"{sum(rate):,.1f}",
-                "-" if volume is None else f"{sum(volume) / 2**20:,.1f}",
-                "-" if au is None else f"{sum(au) / len(au):.2f}",
-            )
-    return table
-
-
-def _phase(label: str, phase: PhaseFigures, facts: WorkloadFacts) -> Text:
-    if phase.au_mean is None or phase.samples_mean is None or phase.bytes_mean is None:
-        return Text(f"\n{label}: too few steps to measure")
-    verdict = "reached" if phase.target_met else "missed"
-    return Text(
-        f"\n{label}: AU {phase.au_mean:.2f} %, threshold {facts.au_threshold * 100:g} % {verdict};"
-        f" {phase.samples_mean:,.1f} samples/s, {phase.bytes_mean / 2**20:,.1f} MiB/s",
-        style="bold green" if phase.target_met else "bold red",
-    )
-
-
-def _shares(shares: TimeShares) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False, title="\nWhere the time went", title_justify="left")
+def _shares(shares: TimeShares) -> Text:
     rows = (("computing", shares.computing), ("waiting for data", shares.waiting), ("barrier", shares.barrier))
-    for name, share in rows:
-        table.add_row(name, f"{share * 100:5.1f} %", "#" * round(share * _BAR))
-    table.add_row("decoding", f"{shares.decode_s:5.2f} s", "in the workers, beside the above")
-    return table
+    lines = [f"{name:<16}  {share * 100:5.1f} %  {'#' * round(share * _BAR)}".rstrip() for name, share in rows]
+    lines.append(f"{'decoding':<16}  {shares.decode_s:5.2f} s  in the workers, beside the above")
+    return Text("\n".join(("Where the accelerators' time went", *lines)))
 
 
-def _latencies(record: RunRecord) -> Table:
-    table = Table(box=None, pad_edge=False, title="\nLatency (ms)", title_justify="left")
-    for name in ("", "p50", "p95", "p99", "max"):
-        table.add_column(name, justify="right" if name else "left")
+def _latencies(record: RunRecord) -> Text:
     found = record.latencies
     rows = (("read", found.read), ("first byte", found.first_byte), ("decode", found.decode), ("wait", found.batch))
-    for name, histogram in rows:
-        if histogram is not None and histogram.count:
-            table.add_row(name, *_milliseconds(histogram))
-    return table
+    measured = [(name, *_milliseconds(histogram)) for name, histogram in rows if histogram and histogram.count]
+    return Text(_table(("latency, ms", "p50", "p95", "p99", "max"), measured, left=0) if measured else "")
 
 
 def _milliseconds(histogram: Histogram) -> list[str]:
@@ -98,13 +83,61 @@ def _milliseconds(histogram: Histogram) -> list[str]:
     return ["-" if value is None else f"{value / 1e6:,.3f}" for value in values]
 
 
-def _conclusion(summary: Summary, record: RunRecord) -> str:
+def _verdicts(summary: Summary, facts: WorkloadFacts) -> Text:
+    """A line a phase. Only the phase that decides the exit status is held against the threshold."""
+    lines = []
+    for label, phase in (("Training", summary.training), ("Evaluation", summary.evaluation)):
+        if phase is not None:
+            lines.append(_phase(label, phase, facts, decides=label == "Training" or summary.training is None))
+    return Text("\n").join(lines)
+
+
+def _phase(label: str, phase: PhaseFigures, facts: WorkloadFacts, *, decides: bool) -> Text:
+    if phase.au_mean is None or phase.samples_mean is None or phase.bytes_mean is None:
+        return Text(f"{label}: too few steps to measure")
+    rates = f"{phase.samples_mean:,.1f} samples/s, {phase.bytes_mean / 2**20:,.1f} MiB/s"
+    if not decides:
+        return Text(f"{label}: AU {phase.au_mean:.2f} %; {rates}")
+    verdict = "reached" if phase.target_met else "missed"
+    return Text(
+        f"{label}: AU {phase.au_mean:.2f} %, threshold {facts.au_threshold * 100:g} % {verdict}; {rates}",
+        style="bold green" if phase.target_met else "bold red",
+    )
+
+
+def _closing(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> Text:
+    lines = [Text(_conclusion(summary, record, facts))]
+    lines += [Text(textwrap.fill(f"Warning: {warning}", _WIDTH), style="yellow") for warning in record.warnings]
+    if record.partial:
+        lines.append(Text(f"Partial: {record.partial}", style="bold yellow"))
+    return Text("\n").join(lines)
+
+
+def _conclusion(summary: Summary, record: RunRecord, facts: WorkloadFacts) -> str:
     shares = summary.shares
     if shares is None or summary.target_met is None:
-        return "\nToo few steps to say whether the data came in time.\n"
+        return "Too few steps to say whether the data came in time."
     if summary.target_met:
-        return "\nThe storage kept the accelerators busy.\n"
+        return "The storage kept the accelerators busy."
+    if facts.data_uri == "null://":
+        return "There was no storage to wait for: this machine itself did not keep up."
     decoding = shares.decode_s / max(1, record.loader.workers)
     if decoding > 0.5 * summary.training_s:
-        return "\nDecoding in the workers, not the storage, held the accelerators.\n"
-    return "\nThe storage, read in this way, did not keep the accelerators busy.\n"
+        return "Decoding in the workers, not the storage, held the accelerators."
+    return "The storage, read in this way, did not keep the accelerators busy."
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    """Columns two spaces apart, to the right but for the one numbered ``left``."""
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    return "\n".join("  ".join(_cells(row, widths, left)).rstrip() for row in (heads, *rows))
+
+
+def _cells(row: Sequence[str], widths: Sequence[int], left: int) -> Iterator[str]:
+    for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        yield cell.ljust(width) if column == left else cell.rjust(width)
+
+
+def _count(number: int, what: str) -> str:
+    plural = what + ("es" if what.endswith(("s", "ch")) else "s")
+    return f"{number:,} {what if number == 1 else plural}"

@@ -16,7 +16,7 @@ from dl_driver.report.summary import Summary
 
 _SECRET = re.compile(r"key_id|access_key|secret|token|password|credential|sas", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"(://)[^/@]+@")
-_PACKAGES = ("numpy", "pydantic", "hydra-core", "pyarrow", "isal", "cryptography")
+_PACKAGES = ("numpy", "pydantic", "hydra-core", "pyarrow", "isal")
 
 
 def run_json(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> str:

@@ -9,7 +9,7 @@ so nothing but the wait for data and the barrier can make a step longer; how lat
 
 import gc
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Literal
@@ -25,6 +25,31 @@ from dl_driver.run.recorder import BlockRecorder
 
 _SPIN_NS = 60_000
 """Before a deadline the clock is watched for so long, since a sleep may end late."""
+
+
+_DIGEST_NS = 3_000_000
+"""Records of samples are digested where there is so much time."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step's stamps; all times are of perf_counter_ns, one an accelerator."""
+
+    number: int
+    compute_ns: list[int]
+    taken_ns: list[int]
+    done_ns: list[int]
+    overshoot_ns: list[int]
+    held: list[ReadyBatch]
+    begun_ns: int = 0
+    barrier_ns: int = 0
+
+    @classmethod
+    def of(cls, number: int, compute_ns: NDArray[np.int64]) -> "_Step":
+        """A step that has not begun."""
+        times: list[int] = compute_ns[number].tolist()
+        count = len(times)
+        return cls(number, times, [0] * count, [0] * count, [0] * count, [])
 
 
 @dataclass(slots=True)
@@ -43,6 +68,10 @@ class Accelerators:
         self._pool, self._in_plan_order, self._timeout_ns, self._stop = pool, order == "plan", timeout_ns, stop
         self._count = pool.plan.consumers
         self._held: list[ReadyBatch] = []
+        self._recorder, self._run_start_ns = BlockRecorder(0, self._count, None), 0
+        self._upcoming: _Step | None = None
+        self._unrecorded: _Step | None = None
+        """The step before, whose stamps are written down while the accelerators compute."""
         self.overshoot = Histogram()
         """Nanoseconds from a deadline until it was noticed."""
 
@@ -57,69 +86,93 @@ class Accelerators:
         """As many steps as ``compute_ns`` (steps, accelerators) has rows; returns how many ended. Collection of garbage
         waits until they are over. ``after_step`` is called with each step's number, outside the stamps."""
         self._pool.start(order)
-        overshoots = np.zeros_like(compute_ns)
-        steps = len(compute_ns)
+        self._recorder, self._run_start_ns = recorder, run_start_ns
         was_enabled = gc.isenabled()
         gc.disable()
-        done = 0
         try:
-            begun = perf_counter_ns()
-            while done < steps and self._stop.reason is None:
-                begun = self._step(done, begun, compute_ns[done].tolist(), recorder, overshoots[done])
-                recorder.end_ns[done] = begun - run_start_ns
-                done += 1
-                if after_step is not None:
-                    after_step(done - 1)
-                    begun = perf_counter_ns()
+            done = self._steps(compute_ns, after_step)
         finally:
             if was_enabled:
                 gc.enable()
-        if done < order.steps:
+        if done < order.steps and self._stop.reason is None:
             self._pool.stop()
         self._pool.took((), self._held)
         self._held = []
-        self.overshoot.record(overshoots[:done].ravel())
         return done
 
-    def _step(
-        self, step: int, begun: int, compute_ns: list[int], recorder: BlockRecorder, overshoots: NDArray[np.int64]
-    ) -> int:
-        """One step of all; returns when its barrier was passed."""
-        count = self._count
-        waiting = list(range(count))
+    def _steps(self, compute_ns: NDArray[np.int64], after_step: Callable[[int], None] | None) -> int:
+        steps = len(compute_ns)
+        self._upcoming = _Step.of(0, compute_ns) if steps else None
+        self._unrecorded = None
+        begun = perf_counter_ns()
+        while self._upcoming is not None and self._stop.reason is None:
+            step = self._upcoming
+            step.begun_ns = begun
+            self._step(step, compute_ns)
+            begun = step.barrier_ns
+            self._unrecorded = step
+            if after_step is not None:
+                after_step(step.number)
+                begun = perf_counter_ns()
+        if self._unrecorded is None:
+            return 0
+        self._record()
+        return step.number + 1
+
+    def _step(self, step: "_Step", compute_ns: NDArray[np.int64]) -> None:
+        """One step of all, until its barrier is passed. What has to be written down waits until all compute."""
+        waiting = list(range(self._count))
         deadlines: list[tuple[int, int]] = []
-        taken_ns, done_ns = [0] * count, [0] * count
-        held: list[ReadyBatch] = []
+        self._upcoming = None
         while waiting or deadlines:
             if waiting:
-                batches, waiting = self._take(step, waiting, taken_ns)
+                batches, waiting = self._take(step.number, waiting, step.taken_ns)
                 for batch in batches:
                     number = batch.consumer
-                    heapq.heappush(deadlines, (taken_ns[number] + compute_ns[number], number))
+                    heapq.heappush(deadlines, (step.taken_ns[number] + step.compute_ns[number], number))
                 if batches:
                     self._pool.took(batches, self._held)
                     self._held = []
-                    held += batches
-                    for batch in batches:
-                        recorder.batch(step, batch.consumer, batch.count, self._pool.records(batch))
+                    step.held += batches
+                    self._keep_records(step.number, batches)
             now = perf_counter_ns()
             while deadlines and deadlines[0][0] <= now:
                 deadline, number = heapq.heappop(deadlines)
-                done_ns[number] = now
-                overshoots[number] = now - deadline
+                step.done_ns[number], step.overshoot_ns[number] = now, now - deadline
                 now = perf_counter_ns()
             if deadlines:
                 left = deadlines[0][0] - now
                 if left > _SPIN_NS:
-                    self._pool.pump(left - _SPIN_NS)
+                    self._write_down(left, step, compute_ns)
+                    self._pool.pump(deadlines[0][0] - perf_counter_ns() - _SPIN_NS)
             elif waiting:
-                self._await_data(begun)
-        barrier = perf_counter_ns()
-        self._held = held
-        recorder.wait_ns[step] = [taken - begun for taken in taken_ns]
-        recorder.compute_ns[step] = [done - taken for done, taken in zip(done_ns, taken_ns, strict=True)]
-        recorder.barrier_ns[step] = [barrier - done for done in done_ns]
-        return barrier
+                self._await_data(step.begun_ns)
+        step.barrier_ns = perf_counter_ns()
+        self._held = step.held
+        self._write_down(0, step, compute_ns)
+
+    def _keep_records(self, step: int, batches: Sequence[ReadyBatch]) -> None:
+        for batch in batches:
+            self._recorder.batch(step, batch.consumer, batch.count, self._pool.records(batch))
+
+    def _write_down(self, left_ns: int, step: "_Step", compute_ns: NDArray[np.int64]) -> None:
+        """Bookkeeping, in the time that is ``left_ns`` to the next deadline."""
+        if self._unrecorded is not None:
+            self._record()
+        if self._upcoming is None and step.number + 1 < len(compute_ns):
+            self._upcoming = _Step.of(step.number + 1, compute_ns)
+        if left_ns > _DIGEST_NS or self._recorder.is_full:
+            self._recorder.flush()
+
+    def _record(self) -> None:
+        step, recorder = self._unrecorded, self._recorder
+        assert step is not None
+        number, self._unrecorded = step.number, None
+        recorder.wait_ns[number] = [taken - step.begun_ns for taken in step.taken_ns]
+        recorder.compute_ns[number] = [done - taken for done, taken in zip(step.done_ns, step.taken_ns, strict=True)]
+        recorder.barrier_ns[number] = [step.barrier_ns - done for done in step.done_ns]
+        recorder.end_ns[number] = step.barrier_ns - self._run_start_ns
+        self.overshoot.record(np.array(step.overshoot_ns))
 
     def _take(self, step: int, waiting: list[int], taken_ns: list[int]) -> tuple[list[ReadyBatch], list[int]]:
         """Give every waiting accelerator its batch where it is ready; returns those taken and who still waits."""

@@ -15,7 +15,7 @@ def generate_data_set(
 ) -> GenerationReport:
     """Write the workload's training and evaluation files; raises ConfigError for a format that cannot be written."""
     splits = (training_files(workload), evaluation_files(workload))
-    get_format(splits[0].format)
+    get_format(splits[0].format, splits[0].options)
     generation = Generation(
         workload.data_uri, storage_settings(workload, 1), splits, workload.train.seed, skip_existing
     )

@@ -143,6 +143,8 @@ def loader_memory(plan: LoaderPlan) -> Memory:
         Delivery.WHOLE: 0,
         Delivery.COPY: plan.file_bytes,
         Delivery.WINDOWS: WindowDelivery.WINDOWS * plan.window_bytes,
+        Delivery.SPANS: 0,
+        Delivery.UNPACK: max(plan.run_bytes, plan.sample_bytes),
     }[plan.delivery]
     return Memory(batches, plan.num_readers * plan.depth * each, plan.workers)
 
@@ -196,5 +198,8 @@ def _memory(workload: Workload, files: ComputedFiles, accelerators: int) -> Memo
         crop_bytes=crop_bytes(workload),
         window_bytes=workload.reader.window_bytes,
         workers=workload.reader.workers or default_workers(),
+        options=files.options,
+        record=files.largest_record,
+        run_bytes=workload.reader.transfer_size,
     )
     return loader_memory(plan)

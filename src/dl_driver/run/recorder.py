@@ -13,7 +13,8 @@ from dl_driver.loader.slab import RECORD
 from dl_driver.metrics.histogram import Histogram
 from dl_driver.metrics.record import AccessOrder, Latencies, StepStamps
 
-_DIGEST_SAMPLES = 8192
+_MOST_PENDING = 1 << 16
+"""Records of samples that are kept before they are digested."""
 _FIRST = 10
 
 
@@ -70,8 +71,11 @@ class BlockRecorder:
         self._records.append(records)
         self._places.append((step, accelerator, count))
         self._pending += count
-        if self._pending >= _DIGEST_SAMPLES:
-            self.flush()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is pending that it should be digested now."""
+        return self._pending >= _MOST_PENDING
 
     def flush(self) -> None:
         """Digest what is pending."""

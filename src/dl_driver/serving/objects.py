@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from dl_driver.formats import get_format
+from dl_driver.dataset.files import ComputedFiles
+from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats.base import RecordSpec, SparseFile
 from dl_driver.serving.names import Found
 from dl_driver.storage.base import Piece
@@ -20,15 +21,16 @@ class Objects:
     """What files hold; for one thread."""
 
     def __init__(self) -> None:
-        self._format = lru_cache(maxsize=None)(get_format)
         self._sparse = lru_cache(maxsize=1024)(self._make)
 
     def of(self, found: Found) -> SparseFile:
         """The file's size and what is not zero in it."""
-        return self._sparse(found.files.format, found.files.record(found.number))
+        return self._sparse(found.files, found.files.record(found.number))
 
-    def _make(self, name: str, record: RecordSpec) -> SparseFile:
-        file = self._format(name).sparse(record)
+    def _make(self, files: ComputedFiles, record: RecordSpec) -> SparseFile:
+        file = files.file_format.sparse(record)
+        if file is None:
+            raise ConfigError([Problem("dataset.format", f"{files.format!r} files cannot be made up, only generated")])
         return SparseFile(file.size, tuple(without_overlaps(file.pieces)))
 
 

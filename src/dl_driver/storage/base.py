@@ -45,6 +45,15 @@ class Completion(NamedTuple):
     error: StorageError | None
 
 
+PARTIAL = ".partial"
+"""How the name of an object in the making ends, where a storage shows such things."""
+
+
+def partial_key(key: str, pid: int) -> str:
+    """The name under which process ``pid`` writes an object until it is whole."""
+    return f"{key}.{pid}{PARTIAL}"
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """An object as listed."""
@@ -63,7 +72,12 @@ class Piece(NamedTuple):
 
 
 class ReadQueue(Protocol):
-    """Reads in flight for one user; not shared between threads."""
+    """Reads in flight for one user; used by the thread that opened it alone."""
+
+    @property
+    def woken(self) -> bool:
+        """Whether the watched descriptor was readable when the last ``wait`` returned."""
+        ...
 
     def submit(self, reads: Sequence[Read]) -> None:
         """Start these reads. Never more in flight than the queue's depth."""
@@ -138,7 +152,7 @@ class Storage(Protocol):
         ...
 
     def stat(self, key: str) -> ObjectInfo:
-        """Raises StorageError where there is no such object."""
+        """Raises NotFoundError where there is no such object, StorageError where that cannot be told."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:

@@ -3,13 +3,14 @@
 
 """Folders of this machine: what ``file://`` and ``direct://`` share: all but the way files are opened."""
 
+import errno
 import os
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from dl_driver.errors import NotFoundError, StorageError
-from dl_driver.storage.base import ObjectInfo, Piece, ReadQueue, StorageSettings
+from dl_driver.storage.base import PARTIAL, ObjectInfo, Piece, ReadQueue, StorageSettings, partial_key
 from dl_driver.storage.engines.files import OpenMode
 from dl_driver.storage.engines.ring import RingQueue
 from dl_driver.storage.engines.threads import ThreadQueue
@@ -63,25 +64,26 @@ class LocalStorage:
                 key = f"{prefix.rstrip('/')}/{entry.name}" if prefix else entry.name
                 if entry.is_dir():
                     yield from self.list(key)
-                elif not entry.name.endswith(_PARTIAL):
+                elif not entry.name.endswith(PARTIAL):
                     yield ObjectInfo(key, entry.stat().st_size)
 
     def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
         """See Storage: written under a temporary name, then renamed."""
         path = self.path(key)
-        temporary = f"{path}.{os.getpid()}{_PARTIAL}"
+        temporary = partial_key(path, os.getpid())
         with _naming(path, "write"):
             descriptor = self._create(temporary)
             try:
-                size = self._write(descriptor, pieces)
-                if durable:
-                    os.fsync(descriptor)
+                try:
+                    size = self._write(descriptor, pieces)
+                    if durable:
+                        os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                os.replace(temporary, path)
             except BaseException:
-                os.close(descriptor)
                 os.unlink(temporary)
                 raise
-            os.close(descriptor)
-            os.replace(temporary, path)
             if durable:
                 _sync_folder(os.path.dirname(path))
         return size
@@ -119,9 +121,6 @@ class LocalStorage:
         return size
 
 
-_PARTIAL = ".partial"
-
-
 def write_fully(descriptor: int, data: memoryview, offset: int) -> None:
     """Write all of it."""
     while data:
@@ -144,15 +143,16 @@ def _naming(path: str, operation: str) -> Iterator[None]:
         yield
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, "")
-        kind = NotFoundError if isinstance(error, FileNotFoundError) else StorageError
+        kind = NotFoundError if error.errno in (errno.ENOENT, errno.ENOTDIR) else StorageError
         raise kind(f"cannot {operation} {path}: {error.strerror}{advice}") from error
 
 
 _ADVICE = {
-    2: "; generate the data set first, or check dataset.data_folder",
-    13: "; give this user access, or choose another folder",
-    20: "; a part of the path is a file",
-    28: "; free space on the file system, or write fewer or smaller files",
-    30: "; choose a folder on a writable file system",
-    122: "; the disk quota is used up",
+    errno.ENOENT: "; generate the data set first, or check dataset.data_folder",
+    errno.EACCES: "; give this user access, or choose another folder",
+    errno.EPERM: "; give this user access, or choose another folder",
+    errno.ENOTDIR: "; a part of the path is a file",
+    errno.ENOSPC: "; free space on the file system, or write fewer or smaller files",
+    errno.EROFS: "; choose a folder on a writable file system",
+    errno.EDQUOT: "; the disk quota is used up",
 }

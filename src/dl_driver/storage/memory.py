@@ -68,6 +68,7 @@ class MemoryQueue:
         self._storage = storage
         self._done: list[Completion] = []
         self._reads = 0
+        self.woken = False
         self._poll = select.poll()
         if watch is not None:
             self._poll.register(watch, select.POLLIN)
@@ -88,8 +89,9 @@ class MemoryQueue:
 
     def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
         """See ReadQueue."""
-        if not self._done:
-            self._poll.poll(None if timeout_ns is None else timeout_ns / 1e6)
+        if self._done:
+            timeout_ns = 0
+        self.woken = bool(self._poll.poll(None if timeout_ns is None else timeout_ns / 1e6))
         done, self._done = self._done, []
         return done
 

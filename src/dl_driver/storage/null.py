@@ -10,8 +10,10 @@ reported. Bandwidth is that of the whole store: reads share it one after another
 import heapq
 import re
 import urllib.parse
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from time import perf_counter_ns
 
 import numpy as np
@@ -78,6 +80,7 @@ class NullQueue:
         self._link_free_ns = 0.0
         self._due: list[tuple[int, int, int, int, StorageError | None]] = []
         self._reads = 0
+        self.woken = False
         self._waiter = Waiter([] if watch is None else [watch])
 
     def submit(self, reads: Sequence[Read]) -> None:
@@ -100,10 +103,8 @@ class NullQueue:
         until = None if timeout_ns is None else now + timeout_ns
         if self._due and (until is None or self._due[0][0] < until):
             until = self._due[0][0]
-        if until is None or until > now:
-            if self._waiter.wait(None if until is None else until - now):
-                return ()
-            now = perf_counter_ns()
+        self.woken = self._waiter.wait(None if until is None else until - now)
+        now = perf_counter_ns()
         finished = []
         while self._due and self._due[0][0] <= now:
             _, tag, length, submitted, error = heapq.heappop(self._due)
@@ -125,10 +126,13 @@ class NullQueue:
         length = max(0, min(read.length, size - read.offset))
         np.frombuffer(read.into, np.uint8, length).fill(0)
         start, end = read.offset, read.offset + length
-        for offset, data in pieces:
+        at = max(0, bisect_right(pieces, start, key=attrgetter("offset")) - 1)
+        while at < len(pieces) and (piece := pieces[at]).offset < end:
+            offset, data = piece
             first, last = max(offset, start), min(offset + len(data), end)
             if first < last:
                 read.into[first - start : last - start] = memoryview(data)[first - offset : last - offset]
+            at += 1
         return length
 
 

@@ -66,6 +66,7 @@ class Compression(Choice):
 
     NONE = "none"
     GZIP = "gzip"
+    ZLIB = "zlib"
     LZF = "lzf"
     BZ2 = "bz2"
     ZIP = "zip"
@@ -163,7 +164,7 @@ class Dataset(Section):
     """Format of the files."""
     file_prefix: Text = "img"
     """What file names begin with."""
-    keep_files: bool = True
+    keep_files: Annotated[bool, NoEffect("this version deletes no data set")] = True
     """False: delete the data set after the run."""
     compression: Compression = Compression.NONE
     """How a file's payload is packed."""

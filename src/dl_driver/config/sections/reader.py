@@ -87,6 +87,9 @@ class ProcessStart(Choice):
 BatchOrder = Literal["plan", "completion"]
 """In which order batches reach an accelerator: as the epoch's order says, or as they become complete."""
 
+Decode = Literal["format", "none"]
+"""Whether samples are decoded as their format says."""
+
 
 class Reader(Section):
     """How the data set is read."""
@@ -123,8 +126,8 @@ class Reader(Section):
     """When a sample is read."""
     file_access: Annotated[FileAccess, NoEffect("dlio_benchmark does not use it either")] = FileAccess.MULTI
     """How files are opened."""
-    transfer_size: Annotated[Positive | None, NoEffect("it is for TFRecord files; see reader.window_bytes")] = None
-    """Bytes of TensorFlow's read buffer."""
+    transfer_size: Positive | None = None
+    """Most bytes that one read asks for where several samples of a file lie together; by default window_bytes."""
     odirect: bool = False
     """Read past the page cache, as direct:// does."""
     dont_use_mmap: Annotated[bool, NoEffect("files are never mapped")] = False
@@ -153,6 +156,8 @@ class Reader(Section):
     """Batches an accelerator asks for ahead, beyond prefetch_size."""
     max_inflight: Positive | None = None
     """Most reads in flight an accelerator."""
+    decode: Decode = "format"
+    """``none``: a sample's bytes are passed on as they are stored, so that the client decodes nothing."""
     timeout: PositiveNumber | None = None
     """Seconds to wait for a batch before the run gives up."""
     window_bytes: Positive = 4 << 20

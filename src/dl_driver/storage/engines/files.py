@@ -7,7 +7,7 @@ import errno
 import os
 from dataclasses import dataclass
 
-from dl_driver.errors import StorageError
+from dl_driver.errors import NotFoundError, StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +34,5 @@ _REASONS = {
 def read_error(root: str, key: str, number: int) -> StorageError:
     """The error of a failed read, from its errno."""
     reason = _REASONS.get(number, os.strerror(number))
-    return StorageError(f"cannot read {os.path.join(root, key)}: {reason}")
+    kind = NotFoundError if number == errno.ENOENT else StorageError
+    return kind(f"cannot read {os.path.join(root, key)}: {reason}")

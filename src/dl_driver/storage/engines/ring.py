@@ -119,13 +119,15 @@ class RingQueue:
             self._ring.enter(wait=not self._failed, timeout_ns=timeout_ns)
             finished = self._reap()
             self._submit_pending()
-            if finished or self._watch_fired():
+            if finished or self.woken:
                 return finished
             # Only a file was opened or closed: go on waiting.
             if until is not None and (timeout_ns := until - perf_counter_ns()) <= 0:
                 return finished
 
-    def _watch_fired(self) -> bool:
+    @property
+    def woken(self) -> bool:
+        """See ReadQueue."""
         return self._watch is not None and not self._watching
 
     def _submit_pending(self) -> None:

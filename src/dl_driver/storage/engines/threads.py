@@ -45,6 +45,7 @@ class ThreadQueue:
         self._sessions: dict[int, _Session] = {}
         self._tags: dict[int, _Session] = {}
         self._in_flight = self._reads = 0
+        self._watch, self.woken = watch, False
         self._threads = [
             threading.Thread(target=self._serve, name="dl-driver-read", daemon=True)
             for _ in range(min(depth, _MAX_THREADS))
@@ -66,8 +67,10 @@ class ThreadQueue:
 
     def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
         """See ReadQueue."""
-        if not self._done:
-            self._poll.poll(None if timeout_ns is None else timeout_ns / 1e6)
+        if self._done:
+            timeout_ns = 0
+        ready = self._poll.poll(None if timeout_ns is None else timeout_ns / 1e6)
+        self.woken = any(descriptor == self._watch for descriptor, _ in ready)
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._event)
         finished = []

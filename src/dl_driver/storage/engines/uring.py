@@ -43,9 +43,9 @@ class _WaitArgument(ctypes.Structure):
 class Ring:
     """Belongs to the thread that made it.
 
-    The first ``fixed`` places for requests are the user's own: what it wrote there once it can hand over again and again
-    (``push``). The others are given out in turn (``next_offset``). Raises OSError where the kernel has no io_uring,
-    refuses it, or lacks what is needed (Linux 5.15).
+    The first ``fixed`` places for requests are the user's own: what it wrote there once it can hand over again and
+    again (``push``). The others are given out in turn (``next_offset``). Raises OSError where the kernel has no
+    io_uring, refuses it, or lacks what is needed (Linux 5.15).
     """
 
     def __init__(self, fixed: int, others: int, file_slots: int) -> None:

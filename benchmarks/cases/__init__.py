@@ -1,0 +1,24 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The comparisons, one subject a file. Each is a function from Options to its cases."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from benchmarks.cases import direct, full_run, generation, memory, small_files
+from benchmarks.compare import Options
+from benchmarks.measurement import Case
+
+SUBJECTS: Mapping[str, Callable[[Options], Iterator[Case]]] = {
+    "small_files_1k": small_files.one_kib,
+    "small_files_112k": small_files.hundred_kib,
+    "files_8mb": small_files.eight_mb,
+    "run_112k": full_run.hundred_kib,
+    "run_8mb": full_run.eight_mb,
+    "direct_128k": direct.hundred_kib,
+    "direct_8m": direct.eight_mib,
+    "direct_4k_files": direct.many_files,
+    "generate": generation.eight_mb,
+    "memory_unet3d": memory.unet3d,
+    "memory_ten_million_files": memory.ten_million_files,
+}

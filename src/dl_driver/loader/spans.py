@@ -1,0 +1,324 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Delivery of formats that are read through an index: a worker finds out where samples lie, once a file, and reads
+runs of them, straight into the batch or through a buffer.
+
+Nothing here waits: an index is a generator that asks for bytes (formats.spans.Need), driven by the completions of its
+reads like everything else in a worker.
+"""
+
+import mmap
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dl_driver.errors import NotFoundError
+from dl_driver.formats.base import ArraySpec, Format, Indexing, Reading, view
+from dl_driver.formats.spans import WHOLE, FileIndex, Group, Landed, Need, Placed, check_samples, short, too_large
+from dl_driver.loader.delivery import TAG_SHIFT, check_room, crop_shape
+from dl_driver.loader.plan import Delivery, LoaderPlan
+from dl_driver.loader.sizing import LINE, landing_bytes
+from dl_driver.loader.slab import round_up
+from dl_driver.storage.base import Completion, Read
+
+INDEX_CACHE_BYTES = 64 << 20
+"""Of indexes, a worker; the last one is kept whatever its size."""
+_MAX_SPARE = 8
+
+
+@dataclass(slots=True)
+class BatchRoom:
+    """The memory of a batch in the making."""
+
+    data: memoryview
+    used: int = 0
+
+    def take(self, size: int) -> memoryview:
+        """The next so many bytes, after rounding up to a line. Raises DataError where they are not there."""
+        if self.used + size > len(self.data):
+            raise too_large(size, len(self.data) - self.used)
+        start, self.used = self.used, self.used + round_up(size, LINE)
+        return self.data[start : start + size]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The samples of a batch that come from one file."""
+
+    file: int
+    samples: Sequence[int]
+    """Ascending."""
+    positions: Sequence[int]
+    """Of each in the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What is to be read for a group of samples of a batch."""
+
+    index: FileIndex
+    file: int
+    group: Group
+    positions: Sequence[int]
+    """Of each of the group's samples in the batch."""
+
+
+def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]:
+    """A batch's samples by file, in the order of each file's first sample in the batch."""
+    order = np.lexsort((samples, files))
+    by_file = files[order]
+    starts = np.flatnonzero(np.diff(by_file, prepend=by_file[0] - 1))
+    ends = np.append(starts[1:], len(files)).tolist()
+    positions, numbers = order.tolist(), samples[order].tolist()
+    parts = [
+        Part(file, numbers[start:end], positions[start:end])
+        for file, start, end in zip(by_file[starts].tolist(), starts.tolist(), ends, strict=True)
+    ]
+    parts.sort(key=lambda part: min(part.positions))
+    return parts
+
+
+@dataclass(slots=True)
+class GroupTask:
+    """A group of samples on its way."""
+
+    number: int
+    """Unique in the worker; the tag of its reads, shifted by the span's number."""
+    key: str
+    located: Located
+    room: BatchRoom
+    landed: Landed
+    start: int
+    """Where ``landed.data`` begins in the batch, for SPANS."""
+    buffer: memoryview | None
+    left: int
+    """Reads in flight."""
+    arrived: list[int]
+    """Length of what each span's read brought."""
+    submitted_ns: int = 0
+    first_byte_ns: int = -1
+    done_ns: int = 0
+    decode_ns: int = 0
+    read_bytes: int = 0
+    placed: Sequence[Placed] = ()
+
+
+@dataclass(slots=True)
+class IndexTask:
+    """An index in the making."""
+
+    number: int
+    file: int
+    key: str
+    steps: Indexing
+    waiting: list[Callable[[FileIndex], None]] = field(default_factory=list)
+    """What to do when it is there."""
+    needs: Sequence[Need] = ()
+    answers: list[memoryview | None] = field(default_factory=list)
+    skips: list[int] = field(default_factory=list)
+    """Bytes read before each need, because the storage reads whole blocks."""
+    left: int = 0
+    begun_ns: int = 0
+
+
+class IndexCache:
+    """Indexes by file, those used last, up to a number of bytes."""
+
+    def __init__(self, limit: int = INDEX_CACHE_BYTES) -> None:
+        self._limit, self._used = limit, 0
+        self._kept: OrderedDict[int, FileIndex] = OrderedDict()
+
+    def get(self, file: int) -> FileIndex | None:
+        """A file's index where it is kept."""
+        index = self._kept.get(file)
+        if index is not None:
+            self._kept.move_to_end(file)
+        return index
+
+    def put(self, file: int, index: FileIndex) -> None:
+        """Keep this one, and drop those not used for longest while there are too many bytes."""
+        replaced = self._kept.pop(file, None)
+        self._kept[file] = index
+        self._used += index.nbytes - (0 if replaced is None else replaced.nbytes)
+        while self._used > self._limit and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._used -= dropped.nbytes
+
+
+class SpanDelivery:
+    """See Delivery.SPANS and Delivery.UNPACK."""
+
+    def __init__(self, plan: LoaderPlan, file_format: Format, size_of: Callable[[str], int]) -> None:
+        """``size_of`` tells an object's bytes; it is asked for those alone that are read from their end."""
+        self._plan, self._format, self._size_of = plan, file_format, size_of
+        self._in_place = plan.delivery is Delivery.SPANS
+        self._are_views = file_format.reading(plan.samples_per_file) is Reading.SPANS
+        self._spare: list[memoryview] = []
+        self._spare_bytes = landing_bytes(max(plan.run_bytes, plan.sample_bytes), 4, plan.alignment)
+        self._scratch = memoryview(b"")
+        self.cache = IndexCache()
+
+    # Indexes
+
+    def begin_index(self, task: IndexTask) -> Sequence[Read] | None:
+        """The first reads of an index; None where it needs none and is there."""
+        task.begun_ns = perf_counter_ns()
+        return self._next_needs(task, None)
+
+    def index_arrived(self, task: IndexTask, completion: Completion, number: int) -> Sequence[Read] | None:
+        """Take one read's bytes: None when the index is there, else its further reads (perhaps none yet)."""
+        need = task.needs[number]
+        if completion.error is not None:
+            if not (need.optional and isinstance(completion.error, NotFoundError)):
+                raise completion.error
+            task.answers[number] = None
+        else:
+            answer = task.answers[number]
+            assert answer is not None
+            skip = task.skips[number]
+            task.answers[number] = answer[skip : min(completion.length, skip + need.length)]
+        task.left -= 1
+        return () if task.left else self._next_needs(task, task.answers)
+
+    def _next_needs(self, task: IndexTask, answers: Sequence[memoryview | None] | None) -> Sequence[Read] | None:
+        try:
+            task.needs = next(task.steps) if answers is None else task.steps.send(answers)
+        except StopIteration as done:
+            self.cache.put(task.file, done.value)
+            return None
+        task.answers, task.skips = [], []
+        task.left = len(task.needs)
+        return [self._read_for(task, number, need) for number, need in enumerate(task.needs)]
+
+    def _read_for(self, task: IndexTask, number: int, need: Need) -> Read:
+        offset = need.offset if need.offset >= 0 else max(0, self._size_of(need.key) + need.offset)
+        first = offset - offset % self._plan.alignment
+        skip = offset - first
+        length = round_up(skip + max(1, need.length), self._plan.alignment)
+        into = memoryview(mmap.mmap(-1, length))
+        task.answers.append(into)
+        task.skips.append(skip)
+        return Read(need.key, first, length, into, number << TAG_SHIFT | task.number)
+
+    # Groups
+
+    def locate(self, index: FileIndex, part: Part) -> Sequence[Located]:
+        """What to read for a part of a batch."""
+        check_samples(index, part.samples)
+        groups = self._format.locate(index, part.samples, self._plan.run_bytes)
+        if len(groups) == 1 and len(groups[0].samples) == len(part.samples):
+            return (Located(index, part.file, groups[0], part.positions),)
+        position_of = dict(zip(part.samples, part.positions, strict=True))
+        return [Located(index, part.file, group, [position_of[sample] for sample in group.samples]) for group in groups]
+
+    def begin(self, number: int, located: Located, room: BatchRoom) -> tuple[GroupTask, Sequence[Read]]:
+        """A group's task and its reads."""
+        group, key = located.group, self._plan.files.key(located.file)
+        spans = [self._widened(*span) for span in group.spans]
+        unit = max(LINE, self._plan.alignment)
+        total = sum(round_up(length, unit) for _, length, _ in spans)
+        start, buffer = 0, None
+        if self._in_place:
+            room.used = start = round_up(room.used, unit)
+            data = room.take(total)
+        else:
+            buffer = data = self._buffer(total)
+        reads, starts, at = [], [], 0
+        session = number if len(spans) > 1 else 0
+        for place, (offset, length, skip) in enumerate(spans):
+            tag = place << TAG_SHIFT | number
+            reads.append(Read(key, offset, length, data[at : at + length], tag, session))
+            starts.append(at + skip)
+            at += round_up(length, unit)
+        landed = Landed(data, starts, [span.length for span in group.spans])
+        task = GroupTask(number, key, located, room, landed, start, buffer, len(reads), [0] * len(reads))
+        return task, reads
+
+    def complete(self, task: GroupTask, completion: Completion, place: int) -> bool:
+        """Take one read's bytes; True when the group is delivered. Raises FormatError or DataError without the
+        file's name."""
+        task.arrived[place] = completion.length
+        task.submitted_ns = task.submitted_ns or completion.submitted_ns
+        if completion.first_byte_ns is not None and task.first_byte_ns < 0:
+            task.first_byte_ns = completion.first_byte_ns
+        task.left -= 1
+        if task.left:
+            return False
+        task.done_ns = completion.done_ns
+        started = perf_counter_ns()
+        self._check_lengths(task)
+        task.placed = self._place(task)
+        task.decode_ns = perf_counter_ns() - started
+        return True
+
+    def forget(self, task: GroupTask) -> None:
+        """The task is over: its buffer may be used by another."""
+        buffer, task.buffer = task.buffer, None
+        if buffer is not None and len(buffer) == self._spare_bytes and len(self._spare) < _MAX_SPARE:
+            self._spare.append(buffer)
+
+    def _widened(self, offset: int, length: int) -> tuple[int, int, int]:
+        """A span as the storage reads it, and how many bytes come before what is wanted."""
+        if length == WHOLE:
+            return 0, self._plan.file_bytes, 0
+        alignment = self._plan.alignment
+        skip = offset % alignment
+        return offset - skip, round_up(skip + length, alignment), skip
+
+    def _buffer(self, size: int) -> memoryview:
+        if size > self._spare_bytes:
+            return memoryview(mmap.mmap(-1, round_up(size, mmap.PAGESIZE)))
+        return self._spare.pop() if self._spare else memoryview(mmap.mmap(-1, self._spare_bytes))
+
+    def _check_lengths(self, task: GroupTask) -> None:
+        landed = task.landed
+        for place, (offset, length) in enumerate(task.located.group.spans):
+            got = task.arrived[place]
+            if length == WHOLE:
+                check_room(got, self._plan.file_bytes)
+                task.landed = Landed(landed.data, landed.starts, [got])
+                task.read_bytes += got
+                continue
+            first = offset - offset % self._plan.alignment
+            if first + got < offset + length:
+                raise short(offset + length, first + got, "what the index says of its samples")
+            task.read_bytes += length
+
+    def _place(self, task: GroupTask) -> Sequence[Placed]:
+        """Samples with their place in the batch."""
+        decode, landed, room = self._format.decode_group, task.landed, task.room
+        index, group = task.located.index, task.located.group
+        if self._in_place:
+            placed = decode(index, group, landed, landed.data)
+            return [Placed(task.start + start, length, layout) for start, length, layout in placed]
+        if self._plan.crop_bytes:
+            return self._cropped(task)
+        start = room.used
+        placed = decode(index, group, landed, room.data[start:])
+        if placed:
+            room.used = start + round_up(max(sample.start + sample.length for sample in placed), LINE)
+        return [Placed(start + sample.start, sample.length, sample.layout) for sample in placed]
+
+    def _cropped(self, task: GroupTask) -> Sequence[Placed]:
+        """The first bytes of each sample's first array, copied."""
+        index, group = task.located.index, task.located.group
+        source = task.landed.data if self._are_views else self._scratch_for(len(group.samples))
+        cropped = []
+        for start, length, layout in self._format.decode_group(index, group, task.landed, source):
+            flat = np.ascontiguousarray(view(source[start : start + length], layout[0])).reshape(-1).view(np.uint8)
+            count = min(self._plan.crop_bytes, flat.size)
+            at = task.room.used
+            np.copyto(np.frombuffer(task.room.take(count), np.uint8), flat[:count])
+            cropped.append(Placed(at, count, (ArraySpec(layout[0].name, "|u1", crop_shape(count), 0),)))
+        return cropped
+
+    def _scratch_for(self, samples: int) -> memoryview:
+        size = samples * round_up(self._plan.sample_bytes, LINE)
+        if len(self._scratch) < size:
+            self._scratch = memoryview(mmap.mmap(-1, size))
+        return self._scratch
