@@ -3,8 +3,8 @@
 
 """``az://account/container/prefix``: Azure Blob Storage.
 
-Reads go through the HTTP engine. Writes are Put Blob, or blocks in parallel and their list, each with its MD5, which the
-server holds against what it received: a part that is lost or cut is refused.
+Reads go through the HTTP engine. Writes are Put Blob, or blocks in parallel and their list, each with its MD5, which
+the server holds against what it received: a part that is lost or cut is refused.
 """
 
 import base64
@@ -24,7 +24,7 @@ from dl_driver.storage.base import Piece, StorageSettings
 from dl_driver.storage.cloud import CloudStorage, soon
 from dl_driver.storage.engines.http_sender import Message, Reply, Sender
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict, parse_endpoint
-from dl_driver.storage.shared_key import VERSION, SharedKeyRequests, shared_key_header
+from dl_driver.storage.shared_key import VERSION, SharedKey, SharedKeyRequests
 from dl_driver.storage.sigv4 import quote_key
 from dl_driver.storage.spool import Spool, spooled
 from dl_driver.storage.token_requests import TokenRequests
@@ -168,7 +168,8 @@ class AzureStorage(CloudStorage):
     ) -> Mapping[str, str]:
         whole = {**headers, "x-ms-date": formatdate(usegmt=True), "x-ms-version": VERSION}
         if self.proof.key is not None:
-            whole["Authorization"] = shared_key_header(self.account, self.proof.key, method, path, query, whole)
+            signer = SharedKey(self.account, self.proof.key)
+            whole["Authorization"] = signer.header(method, path, query, whole)
         elif self.proof.token is not None:
             whole["Authorization"] = f"Bearer {self.proof.token()}"
         return whole

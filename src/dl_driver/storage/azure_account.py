@@ -163,7 +163,7 @@ def _connection_string() -> dict[str, str]:
     text = first_variable("AZURE_STORAGE_CONNECTION_STRING") or ""
     if not text and is_true(first_variable("AZURE_STORAGE_USE_EMULATOR")):
         text = "UseDevelopmentStorage=true"
-    parts = dict((name, value) for name, mark, value in (item.partition("=") for item in text.split(";")) if mark)
+    parts = {name: value for name, mark, value in (item.partition("=") for item in text.split(";")) if mark}
     if is_true(parts.get("UseDevelopmentStorage")):
         name, endpoint = _EMULATOR
         return {"AccountName": name, "AccountKey": _EMULATOR_KEY, "BlobEndpoint": endpoint}

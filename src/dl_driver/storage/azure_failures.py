@@ -25,8 +25,10 @@ _ROLE = (
     " permissions racwdl, or use the account's key"
 )
 _ADVICE = {
-    "AuthenticationFailed": f"the server does not accept the signature: {_KEYS}; and this machine's clock must be right",
-    "AuthorizationFailure": f"the server does not let this request in: {_KEYS}; the account's firewall may refuse it too",
+    "AuthenticationFailed": f"the server does not accept the signature: {_KEYS};"
+    " and this machine's clock must be right",
+    "AuthorizationFailure": f"the server does not let this request in: {_KEYS};"
+    " the account's firewall may refuse it too",
     "InvalidAuthenticationInfo": f"the credentials are not in the form that the server expects: {_KEYS}",
     "NoAuthenticationInformation": f"the server wants to know who asks: {_KEYS}",
     "PublicAccessNotPermitted": f"the account lets nobody in without credentials: {_KEYS}",
@@ -34,7 +36,8 @@ _ADVICE = {
     "AuthorizationResourceTypeMismatch": _ROLE,
     "AuthorizationServiceMismatch": _ROLE,
     "InsufficientAccountPermissions": _ROLE,
-    "KeyBasedAuthenticationNotPermitted": "the account allows no keys: sign in (pip install 'dl-driver[azure]'; az login)",
+    "KeyBasedAuthenticationNotPermitted": "the account allows no keys: sign in"
+    " (pip install 'dl-driver[azure]'; az login)",
     "AccountIsDisabled": "the account is disabled; use another",
     "ContainerNotFound": "there is no such container in this account: create it, or check dataset.data_folder"
     " (az://account/container/prefix, or az://container/prefix where the environment names the account)",

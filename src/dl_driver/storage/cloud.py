@@ -17,8 +17,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dl_driver.errors import NotFoundError, StorageError
+from dl_driver.errors import NotFoundError, StorageError, UnreachableError
 from dl_driver.storage.base import ObjectInfo, Piece, ReadQueue, StorageSettings
+from dl_driver.storage.client_failures import status_in, unreachable
 from dl_driver.storage.engines.handover import HandoverQueue
 from dl_driver.storage.engines.http import HttpQueue
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict
@@ -187,7 +188,10 @@ class CloudStorage(ABC):
         except FileNotFoundError as error:
             raise NotFoundError(self._message(operation, key, self.explain(404, redacted(str(error))))) from error
         except (obstore.exceptions.BaseError, ValueError, OSError) as error:
-            raise StorageError(self._message(operation, key, self.explain(None, redacted(str(error))))) from error
+            text = redacted(str(error))
+            if reason := unreachable(text):
+                raise UnreachableError(self._message(operation, key, f"{self.write_endpoint.url}: {reason}")) from error
+            raise StorageError(self._message(operation, key, self.explain(status_in(text), text))) from error
 
     @contextmanager
     def _writing(self, key: str) -> Iterator[None]:

@@ -8,7 +8,9 @@ Amazon's are. Writes: see gcs_upload.
 """
 
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _PLACE = "https://storage.googleapis.com"
 _REGION = "auto"
+_PARALLEL_DELETES = 8
 
 
 class GcsStorage(CloudStorage):
@@ -107,28 +110,40 @@ class GcsStorage(CloudStorage):
 
     def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
         """See Storage."""
-        with spooled(pieces) as spool, self._writing(key):
+        with spooled(pieces) as spool, self._writing(key), _no_bucket():
             if self.identity.keys is not None:
                 self._put_signed(key, spool)
             else:
-                path = self._root(self.write_endpoint).removeprefix(self.write_endpoint.url)
-                name, attempts = self._prefix + key, self.options.limits.attempts
-                JsonUpload(self._sender, path, self.bucket, name, self._token_headers, attempts).send(spool)
+                attempts = self.options.limits.attempts
+                path = f"/upload{self._json_path}"
+                upload = JsonUpload(self._sender, path, self._prefix + key, self._token_headers, attempts=attempts)
+                upload.send(spool)
             return spool.size
 
     def delete(self, keys: Iterable[str]) -> None:
-        """See Storage. HMAC keys' interface deletes one object at a time."""
-        if self.identity.keys is None:
-            super().delete(keys)
-            return
-        for key in keys:
+        """See Storage. The general client deletes in batches, which emulators and HMAC keys' interface do not know."""
+        with ThreadPoolExecutor(_PARALLEL_DELETES, thread_name_prefix="dl-driver-delete") as threads:
+            for _ in threads.map(self._delete, keys):
+                pass
+
+    def _delete(self, key: str) -> None:
+        if self.identity.keys is not None:
             target = f"{self.write_endpoint.path}{quote_key(key)}"
-            try:
-                self._sender.send(Message("DELETE", target, partial(self._signed, "DELETE", target, {})))
-            except NotFoundError:
-                continue
-            except StorageError as error:
-                raise type(error)(self._message("delete", key, str(error))) from error
+            headers: Callable[[], Mapping[str, str]] = partial(self._signed, "DELETE", target, {})
+        else:
+            target = f"{self._json_path}/{urllib.parse.quote(self._prefix + key, safe='')}"
+            headers = self._token_headers
+        try:
+            self._sender.send(Message("DELETE", target, headers))
+        except NotFoundError:
+            return
+        except StorageError as error:
+            raise type(error)(self._message("delete", key, str(error))) from error
+
+    @property
+    def _json_path(self) -> str:
+        """Of the bucket's objects in the JSON interface."""
+        return f"/storage/v1/b/{urllib.parse.quote(self.bucket, safe='')}/o"
 
     @cached_property
     def _sender(self) -> Sender:
@@ -174,6 +189,15 @@ class GcsStorage(CloudStorage):
         keys = self.identity.keys
         assert keys is not None
         return {"access_key_id": keys.access_key_id, "secret_access_key": keys.secret_access_key, "expires_at": None}
+
+
+@contextmanager
+def _no_bucket() -> Iterator[None]:
+    """What a write does not find is the bucket, also where the server does not say so."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise StorageError(gcs_failures.advice(404, "NoSuchBucket")) from error
 
 
 def _endpoints_of_environment() -> tuple[str, ...]:

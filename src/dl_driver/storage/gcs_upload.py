@@ -38,11 +38,10 @@ Headers = Callable[[], Mapping[str, str]]
 class JsonUpload:
     """One object to be written by the JSON interface."""
 
-    def __init__(self, sender: Sender, path: str, bucket: str, name: str, headers: Headers, attempts: int) -> None:
-        """``path``: what an endpoint puts before every path."""
+    def __init__(self, sender: Sender, bucket_path: str, name: str, headers: Headers, *, attempts: int) -> None:
+        """``bucket_path``: of uploads to the bucket, encoded, ``/upload/storage/v1/b/bucket/o``."""
         self._sender, self._headers, self._attempts = sender, headers, attempts
-        self._target = f"{path}/upload/storage/v1/b/{urllib.parse.quote(bucket, safe='')}/o?uploadType="
-        self._name = name
+        self._target, self._name = f"{bucket_path}?uploadType=", name
 
     def send(self, spool: Spool) -> None:
         """Raises StorageError, also where the server has other bytes than were sent."""

@@ -3,8 +3,8 @@
 
 """Azure's Shared Key: an HMAC of each request with the account's key, prepared as far as it can be.
 
-Of a GET of a whole blob only its name is new: what comes before it in the text to sign is hashed already, and so are the
-key's two blocks. The scheme is described in the Azure Storage documentation, "Authorize with Shared Key".
+Of a GET of a whole blob only its name is new: what comes before it in the text to sign is hashed already, and so are
+the key's two blocks. The scheme is described in the Azure Storage documentation, "Authorize with Shared Key".
 """
 
 import base64
@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.utils import formatdate
 
 from dl_driver.errors import StorageError
@@ -81,15 +82,21 @@ class SharedKeyRequests:
         self._fresh_until = time.monotonic() + _FRESH_S
 
 
-def shared_key_header(
-    account: str, key: bytes, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
-) -> str:
-    """The Authorization header of any request. ``path`` is encoded, ``query`` is not; the headers hold the date."""
-    lowered = {name.lower(): value for name, value in headers.items()}
-    if lowered.get("content-length") == "0":
-        del lowered["content-length"]
-    lines = [method, *(lowered.get(name, "") for name in _SIGNED)]
-    lines += [f"{name}:{lowered[name]}" for name in sorted(lowered) if name.startswith("x-ms-")]
-    lines += [f"/{account}{path}", *(f"{name}:{query[name]}" for name in sorted(query))]
-    digest = hmac.digest(key, "\n".join(lines).encode(), "sha256")
-    return f"SharedKey {account}:{base64.b64encode(digest).decode()}"
+@dataclass(frozen=True, slots=True)
+class SharedKey:
+    """Signs any request of an account."""
+
+    account: str
+    key: bytes = field(repr=False)
+    """Decoded."""
+
+    def header(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> str:
+        """The Authorization header. ``path`` is encoded, ``query`` is not; the headers hold the date."""
+        lowered = {name.lower(): value for name, value in headers.items()}
+        if lowered.get("content-length") == "0":
+            del lowered["content-length"]
+        lines = [method, *(lowered.get(name, "") for name in _SIGNED)]
+        lines += [f"{name}:{lowered[name]}" for name in sorted(lowered) if name.startswith("x-ms-")]
+        lines += [f"/{self.account}{path}", *(f"{name}:{query[name]}" for name in sorted(query))]
+        digest = hmac.digest(self.key, "\n".join(lines).encode(), "sha256")
+        return f"SharedKey {self.account}:{base64.b64encode(digest).decode()}"

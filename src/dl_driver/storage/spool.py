@@ -24,7 +24,7 @@ class Spool:
     def __init__(self, pieces: Iterable[Piece], memory_bytes: int = _MEMORY_BYTES) -> None:
         """Raises StorageError where the temporary folder cannot take them."""
         self._lock = threading.Lock()  # guards the file's position
-        self._file = tempfile.SpooledTemporaryFile(memory_bytes)
+        self._file = tempfile.SpooledTemporaryFile(memory_bytes)  # noqa: SIM115 (close() closes it)
         self.size = 0
         """Bytes."""
         try:
