@@ -13,12 +13,13 @@ import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dl_driver.errors import NotFoundError, StorageError
+from dl_driver.errors import NotFoundError, StorageError, UnreachableError
 from dl_driver.storage.base import ObjectInfo, Piece, ReadQueue, StorageSettings
+from dl_driver.storage.client_failures import status_in, unreachable
 from dl_driver.storage.engines.handover import HandoverQueue
 from dl_driver.storage.engines.http import HttpQueue
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _PROBES = 32
 _LIST_CHUNK = 1000
 _CHUNK_BYTES = 1 << 20
+_TOKEN_S = 120
 
 
 class CloudStorage(ABC):
@@ -98,11 +100,16 @@ class CloudStorage(ABC):
         context.set_alpn_protocols(["http/1.1"])
         return context
 
+    @property
+    def write_endpoint(self) -> Endpoint:
+        """Where this process writes; several processes spread over several endpoints."""
+        endpoints = self.endpoints
+        return endpoints[os.getpid() % len(endpoints)]
+
     @cached_property
     def client(self) -> "ObjectStore":
-        """The general client; several processes spread over several endpoints."""
-        endpoints = self.endpoints
-        return self.make_client(endpoints[os.getpid() % len(endpoints)], self._client_options())
+        """The general client."""
+        return self.make_client(self.write_endpoint, self._client_options())
 
     def read(self, key: str, offset: int, into: memoryview) -> int:
         """See Service."""
@@ -181,7 +188,18 @@ class CloudStorage(ABC):
         except FileNotFoundError as error:
             raise NotFoundError(self._message(operation, key, self.explain(404, redacted(str(error))))) from error
         except (obstore.exceptions.BaseError, ValueError, OSError) as error:
-            raise StorageError(self._message(operation, key, self.explain(None, redacted(str(error))))) from error
+            text = redacted(str(error))
+            if reason := unreachable(text):
+                raise UnreachableError(self._message(operation, key, f"{self.write_endpoint.url}: {reason}")) from error
+            raise StorageError(self._message(operation, key, self.explain(status_in(text), text))) from error
+
+    @contextmanager
+    def _writing(self, key: str) -> Iterator[None]:
+        """Name the object in the errors of a write."""
+        try:
+            yield
+        except StorageError as error:
+            raise type(error)(self._message("write", key, str(error))) from error
 
     def _message(self, operation: str, key: str, reason: str) -> str:
         return f"cannot {operation} {self.name(key) if key else self.uri}: {reason}"
@@ -209,6 +227,11 @@ def split_uri(uri: str) -> tuple[str, str]:
 def first_variable(*names: str) -> str | None:
     """The first of these environment variables that is set and not empty."""
     return next((value for name in names if (value := os.environ.get(name))), None)
+
+
+def soon() -> datetime:
+    """When a token shall be asked for again whose holder renews it in time."""
+    return datetime.now(UTC) + timedelta(seconds=_TOKEN_S)
 
 
 def is_true(text: str | None) -> bool:

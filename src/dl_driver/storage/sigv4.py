@@ -106,6 +106,25 @@ class SignedRequests:
         self._fresh_until = time.monotonic() + _FRESH_S
 
 
+def signed_headers(method: str, authority: str, path: str, region: str, credentials: AwsCredentials) -> dict[str, str]:
+    """The headers that sign any request to S3 without a query; ``path`` is encoded."""
+    now = time.gmtime()
+    day, stamp = time.strftime("%Y%m%d", now), time.strftime("%Y%m%dT%H%M%SZ", now)
+    headers = {"host": authority, "x-amz-content-sha256": _UNSIGNED, "x-amz-date": stamp}
+    if credentials.session_token:
+        headers["x-amz-security-token"] = credentials.session_token
+    names, scope = ";".join(headers), f"{day}/{region}/s3/aws4_request"
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    digest = hashlib.sha256(f"{method}\n{path}\n\n{lines}\n{names}\n{_UNSIGNED}".encode()).hexdigest()
+    key = signing_key(credentials.secret_access_key, day, region, "s3")
+    signature = hmac.new(key, f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}".encode(), "sha256").hexdigest()
+    del headers["host"]
+    headers["Authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={credentials.access_key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
+    return headers
+
+
 def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     """The key of one day, derived from the secret."""
     key = f"AWS4{secret}".encode()
