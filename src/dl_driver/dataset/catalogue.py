@@ -12,11 +12,13 @@ from dl_driver.dataset.files import ComputedFiles, FileSet, ListedFiles
 from dl_driver.errors import DataError, NotFoundError
 from dl_driver.storage.base import Storage
 
+_PROBES, _PROBES_REMOTE = 1024, 32
+
 
 def locate_files(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[str]]:
     """The files to read, and warnings. Raises DataError where there are fewer than the workload asks for, StorageError
     where they cannot be looked up."""
-    probes = _probes(len(files), storage.max_probes)
+    probes = _probes(len(files), _PROBES_REMOTE if storage.remote else _PROBES)
     missing = next((key for key in map(files.key, probes) if not _exists(storage, key)), None)
     if missing is None:
         return files, ()

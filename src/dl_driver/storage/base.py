@@ -144,8 +144,8 @@ class Storage(Protocol):
     """Offsets, lengths and destination addresses of reads must be multiples of this; 1 where nothing is asked."""
     in_process: bool
     """True where the objects live in this process alone, so that no worker process can read them."""
-    max_probes: int
-    """At most so many objects are looked up to see whether a data set is there."""
+    remote: bool
+    """True where each look-up is a request over a network, so that a listing may come cheaper."""
 
     def open_reader(self, depth: int, watch: int | None = None) -> ReadQueue:
         """A queue for ``depth`` reads in flight, whose ``wait`` also returns when descriptor ``watch`` is readable."""

@@ -28,7 +28,6 @@ from dl_driver.storage.redaction import redacted
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore
 
-_PROBES = 32
 _LIST_CHUNK = 1000
 _CHUNK_BYTES = 1 << 20
 _TOKEN_S = 120
@@ -39,7 +38,7 @@ class CloudStorage(ABC):
 
     alignment = 1
     in_process = False
-    max_probes = _PROBES
+    remote = True
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:
         self.uri, self.settings = uri, settings
@@ -147,9 +146,9 @@ class CloudStorage(ABC):
                 for meta in page:
                     yield ObjectInfo(meta["path"][start:], meta["size"])
 
+    @abstractmethod
     def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
-        """See Storage; an object store's answer means that the object is durable."""
-        raise NotImplementedError
+        """See Storage; a store's answer means that the object is durable."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """See Storage."""

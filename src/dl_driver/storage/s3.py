@@ -4,18 +4,21 @@
 """``s3://bucket/prefix``: Amazon S3 and what speaks its language."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from dl_driver.errors import StorageError
 from dl_driver.storage import s3_failures
-from dl_driver.storage.base import StorageSettings
+from dl_driver.storage.base import Piece, StorageSettings
 from dl_driver.storage.cloud import CloudStorage, first_variable, split_uri
+from dl_driver.storage.engines.http_sender import Sender
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict, parse_endpoint
 from dl_driver.storage.s3_credentials import CredentialSource, find_credentials, profile_region
-from dl_driver.storage.sigv4 import PlainRequests, SignedRequests, quote_key
+from dl_driver.storage.s3_upload import S3Upload
+from dl_driver.storage.sigv4 import PlainRequests, SignedRequests, quote_key, signed_headers
+from dl_driver.storage.spool import spooled
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, S3Config, S3Credential
@@ -103,6 +106,22 @@ class S3Storage(CloudStorage):
             },
             credential_provider=None if self.credentials is None else self._credential,
         )
+
+    def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
+        """See Storage."""
+        with spooled(pieces) as spool, self._sending("write", key):
+            self._upload.send(f"{self.write_endpoint.path}{quote_key(key)}", spool)
+            return spool.size
+
+    @cached_property
+    def _upload(self) -> S3Upload:
+        return S3Upload(Sender(self, self.write_endpoint, self.options.limits), self._sign)
+
+    def _sign(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        if self.credentials is None:
+            return headers
+        authority = self.write_endpoint.authority
+        return signed_headers(method, authority, path, self.region, self.credentials(), query=query, extra=headers)
 
     def _credential(self) -> "S3Credential":
         assert self.credentials is not None

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -106,16 +106,27 @@ class SignedRequests:
         self._fresh_until = time.monotonic() + _FRESH_S
 
 
-def signed_headers(method: str, authority: str, path: str, region: str, credentials: AwsCredentials) -> dict[str, str]:
-    """The headers that sign any request to S3 without a query; ``path`` is encoded."""
+def signed_headers(
+    method: str,
+    authority: str,
+    path: str,
+    region: str,
+    credentials: AwsCredentials,
+    *,
+    query: str = "",
+    extra: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The headers that sign any request to S3; ``path`` and ``query`` are encoded, the query's names in order, and
+    ``extra`` are headers to be signed, their names in lower case."""
     now = time.gmtime()
     day, stamp = time.strftime("%Y%m%d", now), time.strftime("%Y%m%dT%H%M%SZ", now)
     headers = {"host": authority, "x-amz-content-sha256": _UNSIGNED, "x-amz-date": stamp}
     if credentials.session_token:
         headers["x-amz-security-token"] = credentials.session_token
+    headers = dict(sorted({**headers, **(extra or {})}.items()))
     names, scope = ";".join(headers), f"{day}/{region}/s3/aws4_request"
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    digest = hashlib.sha256(f"{method}\n{path}\n\n{lines}\n{names}\n{_UNSIGNED}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{method}\n{path}\n{query}\n{lines}\n{names}\n{_UNSIGNED}".encode()).hexdigest()
     key = signing_key(credentials.secret_access_key, day, region, "s3")
     signature = hmac.new(key, f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}".encode(), "sha256").hexdigest()
     del headers["host"]
