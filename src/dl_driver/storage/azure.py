@@ -22,6 +22,7 @@ from dl_driver.storage import azure_failures
 from dl_driver.storage.azure_account import Account, Proof, expiry_of, find_account, split_az_uri, who_has
 from dl_driver.storage.base import Piece, StorageSettings
 from dl_driver.storage.cloud import CloudStorage, soon
+from dl_driver.storage.deletion import delete_each
 from dl_driver.storage.engines.http_sender import Message, Reply, Sender
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict, parse_endpoint
 from dl_driver.storage.shared_key import VERSION, SharedKey, SharedKeyRequests
@@ -113,12 +114,20 @@ class AzureStorage(CloudStorage):
 
     def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
         """See Storage."""
-        with spooled(pieces) as spool, self._writing(key):
+        with spooled(pieces) as spool, self._sending("write", key):
             if spool.size <= _BLOCK_BYTES:
                 self._put_block(key, {}, {"x-ms-blob-type": "BlockBlob"}, spool.read(0, spool.size))
             else:
                 self._put_blocks(key, spool)
             return spool.size
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """See Storage."""
+        delete_each(self._delete, keys)
+
+    def _delete(self, key: str) -> None:
+        with self._sending("delete", key):
+            self._send("DELETE", key, {}, {})
 
     @cached_property
     def _sender(self) -> Sender:

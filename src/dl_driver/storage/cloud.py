@@ -193,12 +193,12 @@ class CloudStorage(ABC):
             raise StorageError(self._message(operation, key, self.explain(status_in(text), text))) from error
 
     @contextmanager
-    def _writing(self, key: str) -> Iterator[None]:
-        """Name the object in the errors of a write."""
+    def _sending(self, operation: str, key: str) -> Iterator[None]:
+        """Name the object in the errors of a request of ours."""
         try:
             yield
         except StorageError as error:
-            raise type(error)(self._message("write", key, str(error))) from error
+            raise type(error)(self._message(operation, key, str(error))) from error
 
     def _message(self, operation: str, key: str, reason: str) -> str:
         return f"cannot {operation} {self.name(key) if key else self.uri}: {reason}"

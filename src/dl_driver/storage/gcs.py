@@ -9,7 +9,6 @@ Amazon's are. Writes: see gcs_upload.
 
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property, partial
@@ -19,6 +18,7 @@ from dl_driver.errors import NotFoundError, StorageError
 from dl_driver.storage import gcs_failures
 from dl_driver.storage.base import Piece, StorageSettings
 from dl_driver.storage.cloud import CloudStorage, first_variable, soon, split_uri
+from dl_driver.storage.deletion import delete_each
 from dl_driver.storage.engines.http_sender import Message, Sender
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict, parse_endpoint
 from dl_driver.storage.gcs_credentials import EMULATOR_VARIABLE, Identity, find_identity
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _PLACE = "https://storage.googleapis.com"
 _REGION = "auto"
-_PARALLEL_DELETES = 8
 
 
 class GcsStorage(CloudStorage):
@@ -110,7 +109,7 @@ class GcsStorage(CloudStorage):
 
     def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
         """See Storage."""
-        with spooled(pieces) as spool, self._writing(key), _no_bucket():
+        with spooled(pieces) as spool, self._sending("write", key), _no_bucket():
             if self.identity.keys is not None:
                 self._put_signed(key, spool)
             else:
@@ -121,10 +120,8 @@ class GcsStorage(CloudStorage):
             return spool.size
 
     def delete(self, keys: Iterable[str]) -> None:
-        """See Storage. The general client deletes in batches, which emulators and HMAC keys' interface do not know."""
-        with ThreadPoolExecutor(_PARALLEL_DELETES, thread_name_prefix="dl-driver-delete") as threads:
-            for _ in threads.map(self._delete, keys):
-                pass
+        """See Storage."""
+        delete_each(self._delete, keys)
 
     def _delete(self, key: str) -> None:
         if self.identity.keys is not None:
@@ -133,12 +130,8 @@ class GcsStorage(CloudStorage):
         else:
             target = f"{self._json_path}/{urllib.parse.quote(self._prefix + key, safe='')}"
             headers = self._token_headers
-        try:
+        with self._sending("delete", key):
             self._sender.send(Message("DELETE", target, headers))
-        except NotFoundError:
-            return
-        except StorageError as error:
-            raise type(error)(self._message("delete", key, str(error))) from error
 
     @property
     def _json_path(self) -> str:

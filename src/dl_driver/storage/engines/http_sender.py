@@ -6,6 +6,7 @@
 import contextlib
 import http.client
 import random
+import socket
 import ssl
 import threading
 import time
@@ -124,6 +125,11 @@ def _proxy_of(endpoint: Endpoint) -> tuple[str, int] | None:
 
 
 def _reason(error: OSError | http.client.HTTPException) -> str:
+    if isinstance(error, socket.gaierror):
+        return (
+            f"the name cannot be resolved ({error.strerror}): check storage.storage_options.endpoint_url and this"
+            " machine's name service"
+        )
     if isinstance(error, TimeoutError):
         return "no answer in time (storage.storage_options.first_byte_timeout)"
     if isinstance(error, OSError):
