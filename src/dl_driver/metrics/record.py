@@ -139,6 +139,14 @@ class LoaderFacts:
     """Of the files read, over the training, where direct I/O was asked for and the kernel tells."""
     crop_bytes: int | None
     """Bytes of each sample a batch carried, where not the whole."""
+    retries: Mapping[str, int] = field(default_factory=dict)
+    """Requests to an object store that were made again, by reason."""
+    handed_over: int = 0
+    """Reads that an object store's general client did in place of the engine."""
+    requests: int = 0
+    """Sent to an object store, those made again and the parts of large reads included."""
+    connections: int = 0
+    """To an object store that were opened."""
 
 
 @dataclass(frozen=True, slots=True)

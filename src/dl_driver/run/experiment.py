@@ -7,7 +7,8 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter_ns
@@ -109,6 +110,16 @@ class Experiment:
             growth = None if cached is None else _grown(cached, _cached(main.feed))
             facts = self._loader_facts(main, growth)
         warnings = [warning for lane in lanes.values() for warning in lane.feed.warnings]
+        if facts.retries:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in facts.retries.items())
+            warnings.append(
+                f"{sum(facts.retries.values())} of {facts.requests} requests had to be made again ({reasons})"
+            )
+        if facts.handed_over:
+            warnings.append(
+                f"{facts.handed_over} of {facts.reads} reads were done by the general client (obstore), which takes"
+                " more CPU: a proxy stands between, or the answers were no plain successes"
+            )
         if facts.fallbacks:
             warnings.append(
                 f"{facts.fallbacks} of {facts.reads} reads went through the page cache although direct I/O was asked"
@@ -250,7 +261,18 @@ class Experiment:
             fallbacks=sum(report.queue.fallbacks for report in reports),
             page_cache_growth_bytes=growth,
             crop_bytes=plan.crop_bytes or None,
+            retries=_added(report.queue.retries for report in reports),
+            handed_over=sum(report.queue.handed_over for report in reports),
+            requests=sum(report.queue.requests for report in reports),
+            connections=sum(report.queue.connections for report in reports),
         )
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items()))
 
 
 def _cached(feed: Feed) -> int | None:

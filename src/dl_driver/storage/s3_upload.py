@@ -60,7 +60,7 @@ class S3Upload:
             self._complete(path, upload, self._send_parts(path, upload, spool))
         except BaseException:
             with suppress(StorageError):
-                self._call("DELETE", path, {"uploadId": upload}, {}, accept=(404,))
+                self._call("DELETE", path, {"uploadId": upload}, {})
             raise
         self._check_size(path, spool.size)
 
@@ -123,16 +123,10 @@ class S3Upload:
             )
 
     def _call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes = b"",
-        accept: tuple[int, ...] = (),
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes = b""
     ) -> Reply:
         text = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in sorted(query.items()))
         message = Message(
             method, f"{path}?{text}" if text else path, lambda: self._sign(method, path, text, headers), body
         )
-        return self._sender.send(message, accept=accept)
+        return self._sender.send(message)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from dl_driver.config.dialects import older_dlio, rust
 from dl_driver.config.dialects.spelling import Key, Section
+from dl_driver.config.secrets import is_secret
 from dl_driver.config.settings import Path, Setting, is_null
 from dl_driver.errors import Problem
 
@@ -92,4 +93,6 @@ def _same(one: Any, other: Any) -> bool:
 
 def _conflict(first: Setting, second: Setting) -> Problem:
     where = f" (line {first.line})" if first.line else ""
+    if is_secret(second.path[-1]):
+        return second.problem(f"and {first.key}{where}, which means the same, differ")
     return second.problem(f"is {second.value!r}, and {first.key}{where}, which means the same, is {first.value!r}")

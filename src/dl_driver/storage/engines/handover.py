@@ -76,6 +76,7 @@ class HandoverQueue:
         self._poll.register(self._handover.descriptor, select.POLLIN)
         if watch is not None:
             self._poll.register(watch, select.POLLIN)
+        self._watch, self.woken = watch, False
         self._reads = 0
 
     def submit(self, reads: Sequence[Read]) -> None:
@@ -87,7 +88,8 @@ class HandoverQueue:
 
     def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
         """See ReadQueue."""
-        self._poll.poll(None if timeout_ns is None else timeout_ns / 1e6)
+        ready = self._poll.poll(None if timeout_ns is None else timeout_ns / 1e6)
+        self.woken = any(descriptor == self._watch for descriptor, _ in ready)
         now = perf_counter_ns()
         return [
             Completion(job.tag, 0 if error else length, job.submitted_ns, None, now, error)

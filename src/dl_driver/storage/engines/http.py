@@ -53,7 +53,7 @@ class HttpQueue:
         self._places = Places(service)
         self._poll = select.epoll()
         self._precise = Waiter([self._poll.fileno()])
-        self._watch = watch
+        self._watch, self.woken = watch, False
         if watch is not None:
             self._poll.register(watch, select.EPOLLIN)
         self._exchange = Exchange(
@@ -93,12 +93,12 @@ class HttpQueue:
     def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
         """See ReadQueue."""
         until = None if timeout_ns is None else perf_counter_ns() + timeout_ns
-        woken = self._turn(0) if self._done else False
-        while not self._done and not woken:
+        self.woken = self._turn(0) if self._done else False
+        while not self._done and not self.woken:
             now = perf_counter_ns()
             if until is not None and now >= until and timeout_ns:
                 break
-            woken = self._turn(self._patience(now, until))
+            self.woken = self._turn(self._patience(now, until))
             if timeout_ns == 0:
                 break
         done, self._done = self._done, []
