@@ -47,33 +47,33 @@ def test_a_storage_that_answers_at_once_keeps_the_accelerators_busy(tmp_path: Pa
 
 
 def test_a_storage_of_known_latency(tmp_path: Path) -> None:
-    """One accelerator, one reader, batches of one sample, every read 20 ms, every computation 10 ms.
+    """One accelerator, one reader, batches of one sample, every read 100 ms, every computation 50 ms.
 
     ``prefetch_size=2`` lets the reader be two batches ahead, but it reads one sample at a time, so it delivers one
-    every 20 ms, whatever it may be ahead. In the steady state the accelerator takes a batch that has just come,
-    computes 10 ms, and waits the other 10 ms for the next: a step lasts 20 ms, the wait is 10 ms, AU = 10 / 20 = 50 %.
-    The first step waits the full 20 ms; it is excluded from AU. 200 steps last 20 + 199 * 20 + 10 = 4010 ms, so
-    AU = 199 * 10 / (4010 - 30) = 50 %.
+    every 100 ms, whatever it may be ahead. In the steady state the accelerator takes a batch that has just come,
+    computes 50 ms, and waits the other 50 ms for the next: a step lasts 100 ms, the wait is 50 ms, AU is 50 %.
+    The first step waits the full 100 ms; it is excluded from AU. 60 steps last 100 + 59 * 100 + 50 = 6050 ms, so
+    AU = 59 * 50 / (6050 - 150) = 50 %. Times are long beside what a busy machine adds to each.
     """
     report = run(
         tmp_path,
         "cosmoflow_h100",
         "dataset.format=npz",
-        f"{NAMED}'null://?latency=20ms'",
-        "dataset.num_files_train=200",
+        f"{NAMED}'null://?latency=100ms'",
+        "dataset.num_files_train=60",
         "dataset.record_length_bytes=4096",
         "dataset.record_length_bytes_stdev=0",
         "reader.batch_size=1",
         "reader.read_threads=1",
         "reader.prefetch_size=2",
-        "train.computation_time=0.010",
+        "train.computation_time=0.050",
         "train.epochs=1",
     )
     metric = json.loads((tmp_path / "summary.json").read_text())["metric"]
     steps = pq.read_table(tmp_path / "steps.parquet").to_pydict()
     waits = sorted(steps["wait_ns"][1:])
     assert metric["train_au_mean_percentage"] == pytest.approx(50.0, rel=0.05)
-    assert metric["train_throughput_mean_samples_per_second"] == pytest.approx(50.0, rel=0.05)
-    assert sum(waits) / len(waits) == pytest.approx(10e6, rel=0.10)
-    assert waits[len(waits) // 2] == pytest.approx(10e6, rel=0.05)
-    assert report["io_p50_latency_ms"] == pytest.approx(20.0, rel=0.05)
+    assert metric["train_throughput_mean_samples_per_second"] == pytest.approx(10.0, rel=0.05)
+    assert sum(waits) / len(waits) == pytest.approx(50e6, rel=0.10)
+    assert waits[len(waits) // 2] == pytest.approx(50e6, rel=0.05)
+    assert report["io_p50_latency_ms"] == pytest.approx(100.0, rel=0.05)

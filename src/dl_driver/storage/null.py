@@ -22,6 +22,8 @@ from dl_driver.errors import StorageError
 from dl_driver.metrics.clock import Waiter
 from dl_driver.storage.base import Completion, ObjectInfo, Piece, QueueReport, Read, StorageSettings
 
+_SPIN_NS, _SPIN_FROM_NS = 100_000, 5_000_000
+"""So long before a read is due the clock is watched, since a sleep ends late; only where that is a small share."""
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
@@ -103,8 +105,11 @@ class NullQueue:
         until = None if timeout_ns is None else now + timeout_ns
         if self._due and (until is None or self._due[0][0] < until):
             until = self._due[0][0]
-        self.woken = self._waiter.wait(None if until is None else until - now)
+        early = _SPIN_NS if self._latency_ns >= _SPIN_FROM_NS else 0
+        self.woken = self._waiter.wait(None if until is None else until - early - now)
         now = perf_counter_ns()
+        while early and not self.woken and until is not None and now < until:
+            now = perf_counter_ns()
         finished = []
         while self._due and self._due[0][0] <= now:
             _, tag, length, submitted, error = heapq.heappop(self._due)
