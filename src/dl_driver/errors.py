@@ -49,6 +49,12 @@ class NotFoundError(StorageError):
     """There is no such object."""
 
 
+class UnreachableError(StorageError):
+    """A server that does not answer, or not as it should, however often it is asked."""
+
+    exit_status = 1
+
+
 class DataError(DlDriverError):
     """The data set is not what the workload says: missing, too small, of another shape."""
 

@@ -48,7 +48,7 @@ def test_memory_is_what_the_loader_makes(changes, monkeypatch):
 
 
 def test_a_storage_without_a_backend_has_no_memory_figure():
-    assert plan_run(load("unet3d_h100_s3").workload).memory is None
+    assert plan_run(load("unet3d_h100_s3", ["storage.storage_type=aistore"]).workload).memory is None
 
 
 def test_mlperfs_smallest_data_set():

@@ -138,7 +138,7 @@ def _load(
 def _print_config(loaded: "LoadedWorkload") -> None:
     import yaml
 
-    from dl_driver.report.run_json import without_secrets
+    from dl_driver.config.secrets import without_secrets
 
     print(yaml.safe_dump(without_secrets(loaded.composed), sort_keys=False), end="")
 

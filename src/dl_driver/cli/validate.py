@@ -25,7 +25,9 @@ def validate(
     if to_json:
         from json import dumps
 
-        print(dumps(loaded.composed, indent=2))
+        from dl_driver.config.secrets import without_secrets
+
+        print(dumps(without_secrets(loaded.composed), indent=2))
         return
     print(pairs(_facts(loaded)))
 

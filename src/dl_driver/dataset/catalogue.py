@@ -12,21 +12,22 @@ from dl_driver.dataset.files import ComputedFiles, FileSet, ListedFiles
 from dl_driver.errors import DataError, NotFoundError
 from dl_driver.storage.base import Storage
 
-_PROBES = 1024
+_PROBES, _PROBES_REMOTE = 1024, 32
 
 
 def locate_files(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[str]]:
     """The files to read, and warnings. Raises DataError where there are fewer than the workload asks for, StorageError
     where they cannot be looked up."""
-    missing = next((key for key in map(files.key, _probes(len(files))) if not _exists(storage, key)), None)
+    probes = _probes(len(files), _PROBES_REMOTE if storage.remote else _PROBES)
+    missing = next((key for key in map(files.key, probes) if not _exists(storage, key)), None)
     if missing is None:
         return files, ()
     return _listed(storage, files, missing)
 
 
-def _probes(count: int) -> Sequence[int]:
+def _probes(count: int, limit: int) -> Sequence[int]:
     """Evenly spread, the first and the last among them."""
-    number = min(count, _PROBES)
+    number = min(count, limit)
     return [index * (count - 1) // max(1, number - 1) for index in range(number)]
 
 

@@ -5,19 +5,20 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from time import perf_counter
 from typing import Any
 
 from dl_driver.dataset.content import FileContent
 from dl_driver.dataset.files import ComputedFiles
-from dl_driver.errors import DlDriverError, StorageError, WorkerError
+from dl_driver.dataset.listing import Listing
+from dl_driver.errors import DlDriverError, NotFoundError, StorageError, WorkerError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import Format, RecordSpec
 from dl_driver.processes import WorkerProcess, describe_exit, explain_exit
 from dl_driver.storage import open_storage
-from dl_driver.storage.base import Piece, Storage, StorageSettings, partial_key
+from dl_driver.storage.base import ObjectInfo, Piece, Storage, StorageSettings, partial_key
 
 Progress = Callable[[int, int, int], None]
 """(files done, files in all, bytes written)"""
@@ -45,6 +46,8 @@ class Generation:
     splits: tuple[ComputedFiles, ...]
     seed: int
     skip_existing: bool
+    present: Listing | None = None
+    """What is there already, where one listing is cheaper than a look at each file."""
 
     @property
     def total(self) -> int:
@@ -64,6 +67,8 @@ def generate(generation: Generation, workers: int | None, progress: Progress) ->
     """Write all files; raises what the first failing one met. Nothing is left under a final name but whole files."""
     storage = open_storage(generation.uri, generation.settings)
     started = perf_counter()
+    if generation.skip_existing and storage.remote:
+        generation = replace(generation, present=Listing(_listed(storage)))
     blocks = _blocks(generation.total)
     count = min(workers or len(os.sched_getaffinity(0)), max(1, len(blocks)))
     done = _Tally(generation.total, progress)
@@ -73,6 +78,13 @@ def generate(generation: Generation, workers: int | None, progress: Progress) ->
     else:
         _run_workers(generation, blocks, count, done)
     return GenerationReport(done.files - done.skipped, done.skipped, done.bytes, perf_counter() - started)
+
+
+def _listed(storage: Storage) -> Iterator[ObjectInfo]:
+    try:
+        yield from storage.list()
+    except NotFoundError:
+        return
 
 
 class _Tally:
@@ -187,7 +199,7 @@ def _write_files(generation: Generation, storage: Storage, numbers: Sequence[int
         file_format = formats.get(files.format) or get_format(files.format, files.options)
         formats[files.format] = file_format
         record, key = files.record(index), files.key(index)
-        if generation.skip_existing and _all_there(storage, file_format, key, record):
+        if generation.skip_existing and _all_there(generation.present or storage, file_format, key, record):
             yield (None,)
             continue
         content = FileContent(generation.seed, files.first + index, record.dtype)
@@ -205,7 +217,7 @@ def _pieces(
             storage.put(beside, file_format.encode_companion(record, number))
 
 
-def _all_there(storage: Storage, file_format: Format, key: str, record: RecordSpec) -> bool:
+def _all_there(storage: Storage | Listing, file_format: Format, key: str, record: RecordSpec) -> bool:
     """Whether a file is there with its companions; of the right size where that is known before it is written."""
     beside = (companion.key(key) for companion in file_format.companions)
     return _there(storage, key, file_format.file_size(record)) and all(
@@ -213,9 +225,9 @@ def _all_there(storage: Storage, file_format: Format, key: str, record: RecordSp
     )
 
 
-def _there(storage: Storage, key: str, size: int | None) -> bool:
+def _there(storage: Storage | Listing, key: str, size: int | None) -> bool:
     try:
         found = storage.stat(key).size
-    except StorageError:
+    except NotFoundError:
         return False
     return size is None or found == size

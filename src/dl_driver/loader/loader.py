@@ -4,9 +4,9 @@
 """The loader for users of the library: an iterable of batches from any storage and format."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from dl_driver.dataset.files import ListedFiles
 from dl_driver.dataset.order import EpochOrder
@@ -19,6 +19,7 @@ from dl_driver.loader.pool import ReadyBatch, WorkerPool
 from dl_driver.loader.sizing import Depth, default_workers, make_plan
 from dl_driver.storage import open_storage
 from dl_driver.storage.base import Storage, StorageSettings
+from dl_driver.storage.options import ObjectStoreOptions
 
 Order = Literal["plan", "completion"]
 _INFLIGHT_A_WORKER = 32
@@ -117,6 +118,7 @@ def open_loader(
     ranks: int = 1,
     engine: Literal["auto", "ring", "threads"] = "auto",
     strict_direct: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
     timeout: float | None = None,
     compression: str = "none",
     decode: bool = True,
@@ -136,6 +138,7 @@ def open_loader(
     samples_per_file: in every file; of NPZ and NPY, along the arrays' last axis.
     crop_bytes: carry only so many bytes of each sample's first array; the rest is read and checked all the same.
     rank, ranks: this loader's share of the samples.
+    storage_options: for object stores, the keys of a workload's ``storage.storage_options``, such as endpoint_url.
     timeout: seconds without any batch that are an error.
     compression: of the files, as ``dataset.compression``.
     decode: False to be given samples as they are stored.
@@ -149,7 +152,8 @@ def open_loader(
     if order not in ("plan", "completion"):
         raise ConfigError([Problem("order", f"{order!r} is unknown; expected 'plan' or 'completion'")])
     options = FormatOptions(compression=compression, decode=decode)
-    settings = StorageSettings(engine=engine, strict_direct=strict_direct)
+    reached = ObjectStoreOptions.of_mapping(storage_options or {})
+    settings = StorageSettings(engine=engine, strict_direct=strict_direct, options=reached)
     storage = open_storage(uri if "://" in uri else f"file://{uri}", settings)
     files, format_name = _list_files(storage, format, options)
     workers = workers or default_workers()

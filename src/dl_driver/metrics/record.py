@@ -145,6 +145,14 @@ class LoaderFacts:
     """Indexes of files that were read or made up before samples could be found."""
     index_ns: int = 0
     """How long those took, summed over files; part of the wait for data."""
+    retries: Mapping[str, int] = field(default_factory=dict)
+    """Requests to an object store that were made again, by reason."""
+    handed_over: int = 0
+    """Reads that an object store's general client did in place of the engine."""
+    requests: int = 0
+    """Sent to an object store, those made again and the parts of large reads included."""
+    connections: int = 0
+    """To an object store that were opened."""
 
 
 @dataclass(frozen=True, slots=True)

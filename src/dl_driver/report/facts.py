@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dl_driver.config import LoadedWorkload, Shuffle
+from dl_driver.config.secrets import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,14 @@ class WorkloadFacts:
     eval_time: Mapping[str, Any]
     composed: Mapping[str, Any]
     config_hash: str
-    """SHA-256 of the composed configuration as JSON with sorted keys."""
+    """SHA-256 of the composed configuration, without its secrets, as JSON with sorted keys."""
 
 
 def workload_facts(loaded: LoadedWorkload) -> WorkloadFacts:
     """The facts of a loaded workload."""
     workload = loaded.workload
     data, reader = workload.dataset, workload.reader
-    canonical = json.dumps(loaded.composed, sort_keys=True, default=str)
+    canonical = json.dumps(without_secrets(loaded.composed), sort_keys=True, default=str)
     return WorkloadFacts(
         name=workload.name,
         source=loaded.source,

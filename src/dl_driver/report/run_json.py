@@ -4,18 +4,14 @@
 """run.json: what ran, on what, and how it was read. Secrets never get here."""
 
 import json
-import re
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from dl_driver import __version__
+from dl_driver.config.secrets import without_secrets
 from dl_driver.metrics.record import RunRecord
 from dl_driver.report.facts import WorkloadFacts
 from dl_driver.report.summary import Summary
 
-_SECRET = re.compile(r"key_id|access_key|secret|token|password|credential|sas", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"(://)[^/@]+@")
 _PACKAGES = ("numpy", "pydantic", "hydra-core", "pyarrow", "isal")
 
 
@@ -52,18 +48,6 @@ def run_json(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> str:
         "warnings": list(record.warnings),
     }
     return json.dumps(without_secrets(content), indent=2) + "\n"
-
-
-def without_secrets(value: Any) -> Any:
-    """The same with the values of secret keys, and credentials in URIs, replaced."""
-    if isinstance(value, Mapping):
-        return {
-            key: "(hidden)" if _SECRET.search(str(key)) and isinstance(item, str) else without_secrets(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [without_secrets(item) for item in value]
-    return _CREDENTIALS.sub(r"\1(hidden)@", value) if isinstance(value, str) else value
 
 
 def _version(package: str) -> str | None:

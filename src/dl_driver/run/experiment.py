@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter_ns
@@ -110,6 +110,16 @@ class Experiment:
             growth = None if cached is None else _grown(cached, _cached(main.feed))
             facts = self._loader_facts(main, growth)
         warnings = [warning for lane in lanes.values() for warning in lane.feed.warnings]
+        if facts.retries:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in facts.retries.items())
+            warnings.append(
+                f"{sum(facts.retries.values())} of {facts.requests} requests had to be made again ({reasons})"
+            )
+        if facts.handed_over:
+            warnings.append(
+                f"{facts.handed_over} of {facts.reads} reads were done by the general client (obstore), which takes"
+                " more CPU: a proxy stands between, or the answers were no plain successes"
+            )
         if facts.fallbacks:
             warnings.append(
                 f"{facts.fallbacks} of {facts.reads} reads went through the page cache although direct I/O was asked"
@@ -252,18 +262,22 @@ class Experiment:
             fallbacks=sum(report.queue.fallbacks for report in reports),
             page_cache_growth_bytes=growth,
             crop_bytes=plan.crop_bytes or None,
-            decoding=_sums([report.decoding for report in reports]),
+            decoding=_added(report.decoding for report in reports),
             indexes=sum(report.indexes for report in reports),
             index_ns=sum(report.index_ns for report in reports),
+            retries=_added(report.queue.retries for report in reports),
+            handed_over=sum(report.queue.handed_over for report in reports),
+            requests=sum(report.queue.requests for report in reports),
+            connections=sum(report.queue.connections for report in reports),
         )
 
 
-def _sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+def _added(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
     """Name by name; what never happened is left out."""
-    total = Counter[str]()
-    for count in counts:
-        total.update(count)
-    return {name: number for name, number in total.items() if number}
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return {name: number for name, number in sorted(total.items()) if number}
 
 
 def _cached(feed: Feed) -> int | None:

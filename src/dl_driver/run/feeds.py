@@ -20,6 +20,7 @@ from dl_driver.loader.sizing import Depth, default_workers, dlio_depth, make_pla
 from dl_driver.metrics.record import Phase
 from dl_driver.storage import open_storage
 from dl_driver.storage.base import Storage, StorageSettings
+from dl_driver.storage.options import ObjectStoreOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ def storage_settings(workload: Workload, workers: int) -> StorageSettings:
     """How the workload's storage is used by ``workers`` processes."""
     section = workload.storage
     splits = (training_files(workload), evaluation_files(workload))
-    return StorageSettings(section.engine, section.strict_direct, WorkloadObjects(splits), 1 / workers)
+    options = ObjectStoreOptions.of_workload(section)
+    return StorageSettings(section.engine, section.strict_direct, WorkloadObjects(splits), 1 / workers, options)
 
 
 def workload_storage(workload: Workload) -> Storage:

@@ -6,11 +6,12 @@
 A blocking read is a helper on top, not the primitive. io_uring, epoll over HTTP and a thread pool all fit.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from dl_driver.errors import StorageError
+from dl_driver.storage.options import ObjectStoreOptions
 
 Buffer = bytes | bytearray | memoryview
 
@@ -105,10 +106,18 @@ class QueueReport:
     """What a queue did, for the results."""
 
     engine: str
-    """``io_uring``, ``threads``, ``null``, ``memory``."""
+    """``io_uring``, ``threads``, ``http``, ``obstore``, ``null``, ``memory``."""
     reads: int
     fallbacks: int
     """Reads that went through the page cache although direct I/O was asked for."""
+    retries: Mapping[str, int] = field(default_factory=dict)
+    """Requests that were made again, by reason."""
+    handed_over: int = 0
+    """Reads of an object store that the general client (obstore) did in place of the engine."""
+    requests: int = 0
+    """Requests sent to an object store, those made again and the parts of large reads included."""
+    connections: int = 0
+    """Connections to an object store that were opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,8 @@ class StorageSettings:
     """For ``null://``: an object's size and all its bytes that are not zero; must be picklable."""
     share: float = 1.0
     """For ``null://``: this process's part of the programmed bandwidth."""
+    options: ObjectStoreOptions = field(default_factory=ObjectStoreOptions)
+    """For object stores: where they are and who asks."""
 
 
 @runtime_checkable
@@ -133,6 +144,8 @@ class Storage(Protocol):
     """Offsets, lengths and destination addresses of reads must be multiples of this; 1 where nothing is asked."""
     in_process: bool
     """True where the objects live in this process alone, so that no worker process can read them."""
+    remote: bool
+    """True where each look-up is a request over a network, so that a listing may come cheaper."""
 
     def open_reader(self, depth: int, watch: int | None = None) -> ReadQueue:
         """A queue for ``depth`` reads in flight, whose ``wait`` also returns when descriptor ``watch`` is readable."""

@@ -26,6 +26,7 @@ class LocalStorage:
     """Base of the backends over a folder."""
 
     alignment = 1
+    remote = False
     in_process = False
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:

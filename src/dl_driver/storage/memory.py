@@ -18,6 +18,7 @@ class MemoryStorage:
     """Objects live until the process ends."""
 
     alignment = 1
+    remote = False
     in_process = True
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:

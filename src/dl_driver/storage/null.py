@@ -32,6 +32,7 @@ class NullStorage:
     """Objects of the workload that are not there."""
 
     alignment = 1
+    remote = False
     in_process = False
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:

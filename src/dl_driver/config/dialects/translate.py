@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from dl_driver.config.dialects import older_dlio, rust
 from dl_driver.config.dialects.spelling import Key, Section
+from dl_driver.config.secrets import is_secret
 from dl_driver.config.settings import Path, Setting, is_null
 from dl_driver.errors import Problem
 
-_SECTIONS: tuple[Section, ...] = (*older_dlio.SECTIONS, *rust.SECTIONS)
+_SHORT = Section("storage.options", "storage.storage_options")
+_SECTIONS: tuple[Section, ...] = (_SHORT, *older_dlio.SECTIONS, *rust.SECTIONS)
 _KEYS: dict[Path, Key] = {tuple(row.old.split(".")): row for row in (*older_dlio.KEYS, *rust.KEYS)}
 _DROPPED: dict[Path, str] = {tuple(row.old.split(".")): row.why for row in rust.DROPPED}
 
@@ -91,4 +93,6 @@ def _same(one: Any, other: Any) -> bool:
 
 def _conflict(first: Setting, second: Setting) -> Problem:
     where = f" (line {first.line})" if first.line else ""
+    if is_secret(second.path[-1]):
+        return second.problem(f"and {first.key}{where}, which means the same, differ")
     return second.problem(f"is {second.value!r}, and {first.key}{where}, which means the same, is {first.value!r}")

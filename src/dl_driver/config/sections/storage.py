@@ -5,9 +5,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import SecretStr
+from pydantic import BeforeValidator, SecretStr
 
-from dl_driver.config.sections.base import Choice, Count, NoEffect, NumberFromZero, Positive, Section, Text
+from dl_driver.config.sections.base import (
+    ONE_OR_MANY,
+    Choice,
+    Count,
+    NoEffect,
+    NumberFromZero,
+    Positive,
+    PositiveNumber,
+    Section,
+    Text,
+)
+from dl_driver.config.sizes import parse_size
 
 _OWN_CLIENT = "this program's own client takes its place"
 
@@ -52,6 +63,10 @@ class Decode(Choice):
     ARROW = "arrow"
 
 
+def _size(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
 ReadEngine = Literal["auto", "ring", "threads"]
 
 
@@ -64,10 +79,27 @@ class StorageOptions(Section):
     """Its secret; never printed."""
     session_token: SecretStr | None = None
     """A token that goes with them."""
-    endpoint_url: str | None = None
-    """Where, when it is not the provider's own."""
-    region: str = "us-east-1"
-    """Region of the bucket."""
+    profile: str | None = None
+    """A profile of the provider's own configuration files, which says who."""
+    anonymous: bool = False
+    """Requests are not signed, as for a public bucket."""
+    endpoint_url: Annotated[tuple[Text, ...], ONE_OR_MANY] = ()
+    """Where, when it is not the provider's own: http://host:port; several are used evenly."""
+    region: str | None = None
+    """Region of the bucket; by default what the environment says, else us-east-1."""
+    ca_file: str | None = None
+    """Certificates (PEM) of the authorities to trust in place of the system's."""
+    connections: Positive | None = None
+    """Connections of each reading process; by default as many as it has reads in flight, and 8 at least."""
+    range_size: Annotated[Count | None, BeforeValidator(_size)] = None
+    """Bytes of one request where a large read is split into several, 0 for never; by default large reads are split
+    while connections are free."""
+    connect_timeout: PositiveNumber = 5
+    """Seconds until a connection stands."""
+    first_byte_timeout: PositiveNumber = 30
+    """Seconds from a request to the first byte of its answer."""
+    stall_timeout: PositiveNumber = 10
+    """Seconds without a byte in the middle of an answer."""
     s3_force_path_style: bool | None = None
     """The bucket's name in the path, not in the host."""
     s3_max_attempts: Positive | None = None

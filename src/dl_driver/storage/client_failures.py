@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the general client's errors say, which are text for programmers: a status, or why there was no answer."""
+
+import re
+
+_STATUS = re.compile(r"status code: (\d{3})")
+_REASONS = (
+    (
+        re.compile(r"dns error|failed to lookup|resolve", re.IGNORECASE),
+        "the name cannot be resolved: check storage.storage_options.endpoint_url and this machine's name service",
+    ),
+    (
+        re.compile(r"certificate|UnknownIssuer|InvalidCertificate", re.IGNORECASE),
+        "its certificate is not trusted: name its authority's with storage.storage_options.ca_file",
+    ),
+    (
+        re.compile(r"connection refused", re.IGNORECASE),
+        "the connection was refused: is the server running, and is this its port?",
+    ),
+    (
+        re.compile(r"kind: Timeout|timed out", re.IGNORECASE),
+        "no answer in time: is the server up, and can it be reached?",
+    ),
+    (re.compile(r"kind: Connect|error sending request"), "no connection: is the server running, and is this its port?"),
+)
+
+
+def status_in(text: str) -> int | None:
+    """The status of the server's answer, where an error quotes one."""
+    found = _STATUS.search(text)
+    return None if found is None else int(found[1])
+
+
+def unreachable(text: str) -> str | None:
+    """Why the server could not be asked, and the way out; None where it answered."""
+    if status_in(text) is not None:
+        return None
+    return next((reason for pattern, reason in _REASONS if pattern.search(text)), None)

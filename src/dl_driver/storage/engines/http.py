@@ -1,0 +1,401 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads from object stores over HTTP/1.1: many connections, one thread, one wait for all of them.
+
+A read is one GET on a connection that stays open; a large one may be several, of ranges. What fails in passing is asked
+for again, from the last good byte on; what is no plain success goes to the store's general client (obstore). Every
+such case is counted.
+"""
+
+import contextlib
+import heapq
+import itertools
+import random
+import select
+from collections import Counter, deque
+from collections.abc import Sequence
+from time import perf_counter_ns
+
+from dl_driver.errors import StorageError, UnreachableError
+from dl_driver.metrics.clock import Waiter
+from dl_driver.storage.base import Completion, QueueReport, Read
+from dl_driver.storage.engines.handover import Handover
+from dl_driver.storage.engines.http_connection import Connection, Place, Places
+from dl_driver.storage.engines.http_exchange import Exchange, describe
+from dl_driver.storage.engines.http_job import Job, part_sizes, split
+from dl_driver.storage.engines.http_response import Head, etag_of, retry_after_s, unsatisfied_total
+from dl_driver.storage.engines.http_service import Judgement, Service
+from dl_driver.storage.engines.retry import RetryBudget, jittered_delay_ns
+from dl_driver.storage.options import ObjectStoreOptions
+
+_SECOND = 1_000_000_000
+_CHECK_NS = _SECOND // 10
+_PRECISE_NS = 20_000_000
+"""Shorter waits are timed to the microsecond; the kernel counts epoll's in milliseconds."""
+_MAX_EVENTS = 64
+_FEWEST_CONNECTIONS = 8
+_MAX_RETRY_AFTER_S = 30
+_LESS_THAN = 60  # "<"
+_completion = tuple.__new__
+"""Makes a Completion in a third of the time of its own constructor."""
+
+
+class HttpQueue:
+    """A ReadQueue over one store."""
+
+    def __init__(self, service: Service, depth: int, options: ObjectStoreOptions, watch: int | None = None) -> None:
+        """Raises StorageError where an endpoint's name or certificates cannot be used."""
+        self._service, self._options, self._limits = service, options, options.limits
+        self._max = options.connections or max(depth, _FEWEST_CONNECTIONS)
+        tls = any(endpoint.tls for endpoint in service.endpoints)
+        self._tls = service.tls_context() if tls else None
+        self._places = Places(service)
+        self._poll = select.epoll()
+        self._precise = Waiter([self._poll.fileno()])
+        self._watch, self.woken = watch, False
+        if watch is not None:
+            self._poll.register(watch, select.EPOLLIN)
+        self._exchange = Exchange(
+            self._poll,
+            self,
+            first_byte_ns=int(self._limits.first_byte_s * _SECOND),
+            stall_ns=int(self._limits.stall_s * _SECOND),
+        )
+        self._connections: dict[int, Connection] = {}
+        self._idle: deque[Connection] = deque()
+        self._pending: deque[Job] = deque()
+        self._delayed: list[tuple[int, int, Job]] = []
+        self._done: list[Completion] = []
+        self._handover = Handover(service, depth)
+        self._poll.register(self._handover.descriptor, select.EPOLLIN)
+        self._in_flight = self._reads = self._handed_over = self._opened = 0
+        self._ranged = False
+        """An object was larger than what was asked of it: from now on requests name their range."""
+        self._retries: Counter[str] = Counter()
+        self._budget = RetryBudget()
+        self._random = random.Random()
+        self._next_check = perf_counter_ns() + _CHECK_NS
+        self._ticket = itertools.count()
+
+    def submit(self, reads: Sequence[Read]) -> None:
+        """See ReadQueue."""
+        now = perf_counter_ns()
+        for read in reads:
+            ranged = self._ranged or read.offset > 0 or read.session > 0
+            sizes = part_sizes(read.length, self._options.range_size, self._max - self._in_flight)
+            jobs = [Job(read, now, asked_range=ranged)] if len(sizes) == 1 else split(read, now, sizes)
+            self._in_flight += len(jobs)
+            self._pending += jobs
+        self._reads += len(reads)
+        self._start(now)
+
+    def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
+        """See ReadQueue."""
+        until = None if timeout_ns is None else perf_counter_ns() + timeout_ns
+        self.woken = self._turn(0) if self._done else False
+        while not self._done and not self.woken:
+            now = perf_counter_ns()
+            if until is not None and now >= until and timeout_ns:
+                break
+            self.woken = self._turn(self._patience(now, until))
+            if timeout_ns == 0:
+                break
+        done, self._done = self._done, []
+        return done
+
+    def release(self, session: int) -> None:
+        """Objects are never open."""
+
+    def report(self) -> QueueReport:
+        """See ReadQueue."""
+        return QueueReport(
+            "http",
+            self._reads,
+            0,
+            retries=dict(self._retries),
+            handed_over=self._handed_over,
+            requests=self._exchange.requests,
+            connections=self._opened,
+        )
+
+    def close(self) -> None:
+        """See ReadQueue."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+        self._idle.clear()
+        self._handover.close()
+        self._poll.close()
+
+    def _patience(self, now: int, until: int | None) -> int | None:
+        """How long the next wait may last, in ns."""
+        ends = [] if until is None else [until]
+        if self._delayed:
+            ends.append(self._delayed[0][0])
+        if self._in_flight:
+            ends.append(self._next_check)
+        return max(0, min(ends) - now) if ends else None
+
+    def _turn(self, timeout_ns: int | None) -> bool:
+        """Wait once and handle what happened; True when the watched descriptor is readable."""
+        if timeout_ns is not None and 0 < timeout_ns < _PRECISE_NS:
+            self._precise.wait(timeout_ns)
+            timeout_ns = 0
+        woken = False
+        # New connections are begun only below, so that no event here can mean another connection than it did.
+        for number, event in self._poll.poll(None if timeout_ns is None else timeout_ns / _SECOND, _MAX_EVENTS):
+            connection = self._connections.get(number)
+            if connection is not None:
+                connection.handler(connection, event)
+            elif number == self._watch:
+                woken = True
+            elif number == self._handover.descriptor:
+                self._take_handed_over()
+        now = perf_counter_ns()
+        if now >= self._next_check:
+            self._check_times(now)
+        while self._delayed and self._delayed[0][0] <= now:
+            self._pending.append(heapq.heappop(self._delayed)[2])
+        if self._pending:
+            self._start(now)
+        return woken
+
+    def _start(self, now: int) -> None:
+        pending, idle, send = self._pending, self._idle, self._exchange.send
+        while pending:
+            if idle:
+                send(idle.popleft(), pending.popleft(), now)
+            elif len(self._connections) < self._max:
+                self._open(pending.popleft(), now)
+            else:
+                return
+
+    def _open(self, job: Job, now: int) -> None:
+        place = self._places.choose(now)
+        try:
+            connection = Connection(
+                place,
+                self._exchange.on_connecting,
+                now,
+                int(self._limits.connect_s * _SECOND),
+                self._tls if place.endpoint.tls else None,
+            )
+        except OSError as error:
+            kind, reason = describe(error)
+            self._connection_failed(place, job, kind, reason, now)
+            return
+        connection.job = job
+        self._connections[connection.number] = connection
+        self._poll.register(connection.number, select.EPOLLIN | select.EPOLLOUT)
+        self._opened += 1
+
+    def connected(self, connection: Connection) -> None:
+        """See Outcome."""
+        assert connection.job is not None
+        self._exchange.send(connection, connection.job, perf_counter_ns())
+
+    def arrived(self, connection: Connection, now: int) -> None:
+        """See Outcome."""
+        job = connection.job
+        assert job is not None
+        if job.length and job.into[0] == _LESS_THAN and self._is_error_in_disguise(connection, job):
+            return
+        if job.group is not None:
+            job.etag = etag_of(connection.raw_head)
+        if connection.excess:
+            self._ranged = True
+        self._rest(connection)
+        if not job.attempts:
+            self._budget.earn()
+        self._finish(job, now, None)
+
+    def answered_otherwise(self, connection: Connection, head: Head, body: bytes) -> None:
+        """See Outcome."""
+        job = connection.job
+        assert job is not None
+        connection.excess |= head.length is None
+        self._rest(connection)
+        endpoint = connection.place.endpoint
+        if head.status == 416:
+            self._beyond_the_end(job, head)
+        elif head.status == 412 and job.etag is not None:
+            job.restart()
+            self._retry(job, "changed", "the object changed while it was read", endpoint.url)
+        elif head.status in (200, 206):
+            self._hand_over(job)
+        else:
+            verdict = self._service.judge(head.status, body)
+            if verdict.judgement is Judgement.HAND_OVER:
+                self._hand_over(job)
+            elif verdict.judgement is Judgement.FAIL:
+                self._fail(job, self._message(job, endpoint.url, verdict.reason), verdict.kind)
+            else:
+                slow = verdict.judgement is Judgement.SLOW_DOWN
+                after = min(retry_after_s(head.text) or 0, _MAX_RETRY_AFTER_S)
+                self._retry(
+                    job, f"status {head.status}", verdict.reason, endpoint.url, slow=slow, after_ns=after * _SECOND
+                )
+
+    def broke(self, connection: Connection, kind: str, reason: str) -> None:
+        """See Outcome."""
+        job, place = connection.job, connection.place
+        connecting = connection.handler in (self._exchange.on_connecting, self._exchange.on_handshake)
+        if job is None:
+            with contextlib.suppress(ValueError):
+                self._idle.remove(connection)
+            self._drop(connection)
+            return
+        head_seen = self._note_progress(connection, job)
+        self._drop(connection)
+        if connecting:
+            self._connection_failed(place, job, kind, reason, perf_counter_ns())
+        elif not connection.fresh and not head_seen and not job.stale and kind in ("closed early", "reset"):
+            job.stale = True
+            self._retries["idle end"] += 1
+            self._pending.appendleft(job)
+        else:
+            self._retry(job, kind, reason, place.endpoint.url)
+
+    def impossible(self, connection: Connection, reason: str) -> None:
+        """See Outcome."""
+        job = connection.job
+        assert job is not None
+        self._drop(connection)
+        self._fail(job, f"cannot read {self._service.name(job.key)}: {reason}", UnreachableError)
+
+    def _note_progress(self, connection: Connection, job: Job) -> bool:
+        """Keep what came of a body before it broke off; True when there was a head."""
+        if not connection.raw_head:
+            return False
+        if not connection.failed_head and connection.view is not None and connection.at > job.got:
+            etag = etag_of(connection.raw_head)
+            if etag is None or (job.etag is not None and job.etag != etag):
+                job.restart()
+            else:
+                job.got, job.etag = connection.at, etag
+        return True
+
+    def _is_error_in_disguise(self, connection: Connection, job: Job) -> bool:
+        """Whether a body that looks like XML, in an answer that says nothing of an object, is an error's text."""
+        body = bytes(job.into[: job.length])
+        if etag_of(connection.raw_head) is not None or b"<Error>" not in body[:256]:
+            return False
+        url = connection.place.endpoint.url
+        self._rest(connection)
+        job.restart()
+        self._retry(job, "error as success", self._service.judge(500, body).reason, url)
+        return True
+
+    def _beyond_the_end(self, job: Job, head: Head) -> None:
+        """The range lies beyond the object's end, if the server tells where that is; else the general client looks."""
+        total = unsatisfied_total(head.text)
+        if total is None or total > job.offset or job.got:
+            self._hand_over(job)
+            return
+        job.length = 0
+        job.total = total
+        self._finish(job, perf_counter_ns(), None)
+
+    def _rest(self, connection: Connection) -> None:
+        """The connection has no job any more."""
+        if connection.excess or not connection.keeps:
+            self._drop(connection)
+            return
+        connection.job = connection.view = None
+        connection.raw_head = b""
+        connection.failed_head = False
+        connection.handler = self._exchange.on_idle
+        connection.limit_ns = 0
+        self._idle.append(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        del self._connections[connection.number]
+        connection.close()
+
+    def _connection_failed(self, place: Place, job: Job, kind: str, reason: str, now: int) -> None:
+        self._places.failed(place, now)
+        self._retry(job, kind, reason, place.endpoint.url)
+
+    def _retry(self, job: Job, kind: str, reason: str, url: str, *, slow: bool = False, after_ns: int = 0) -> None:
+        job.attempts += 1
+        if job.attempts >= self._limits.attempts:
+            count = f"{job.attempts} attempts" if job.attempts > 1 else "its only attempt"
+            self._fail(job, self._message(job, url, f"{count} failed, the last one: {reason}"), UnreachableError)
+        elif not self._budget.spend():
+            why = f"too many requests failed to go on; this one: {reason}"
+            self._fail(job, self._message(job, url, why), UnreachableError)
+        else:
+            self._retries[kind] += 1
+            delay = max(after_ns, jittered_delay_ns(job.attempts, self._random, slow=slow))
+            due = perf_counter_ns() + delay
+            heapq.heappush(self._delayed, (due, next(self._ticket), job))
+
+    def _message(self, job: Job, url: str, reason: str) -> str:
+        return f"cannot read {self._service.name(job.key)}: GET from {url}: {reason}"
+
+    def _fail(self, job: Job, message: str, kind: type[StorageError] = StorageError) -> None:
+        self._finish(job, perf_counter_ns(), kind(message))
+
+    def _hand_over(self, job: Job) -> None:
+        self._handed_over += 1
+        job.restart()
+        self._handover.submit(job)
+
+    def _take_handed_over(self) -> None:
+        for job, length, error in self._handover.take():
+            job.length = length
+            self._finish(job, perf_counter_ns(), error)
+
+    def _finish(self, job: Job, now: int, error: StorageError | None) -> None:
+        self._in_flight -= 1
+        if job.group is not None:
+            self._finish_part(job, now, error)
+            return
+        length = 0 if error else job.length
+        self._done.append(_completion(Completion, (job.tag, length, job.submitted_ns, job.first_byte_ns, now, error)))
+
+    def _finish_part(self, job: Job, now: int, error: StorageError | None) -> None:
+        group = job.group
+        assert group is not None
+        group.left -= 1
+        group.error = group.error or error
+        if error is None:
+            self._join(job)
+        if not group.left:
+            self._done.append(
+                Completion(
+                    job.tag, 0 if group.error else group.end, group.submitted_ns, group.first_byte_ns, now, group.error
+                )
+            )
+
+    def _join(self, job: Job) -> None:
+        """A part of a split read is there: all parts must be of one object."""
+        group = job.group
+        assert group is not None
+        if job.first_byte_ns is not None:
+            group.first_byte_ns = min(job.first_byte_ns, group.first_byte_ns or job.first_byte_ns)
+        if job.length:
+            group.end = max(group.end, job.offset - group.read.offset + job.length)
+        changed = job.total is not None and group.total not in (None, job.total)
+        if changed or (job.etag is not None and group.etag not in (None, job.etag)):
+            group.error = StorageError(f"cannot read {self._service.name(job.key)}: it changed while it was read")
+        group.total = job.total if job.total is not None else group.total
+        group.etag = job.etag or group.etag
+
+    def _check_times(self, now: int) -> None:
+        self._next_check = now + _CHECK_NS
+        late = [
+            connection
+            for connection in self._connections.values()
+            if connection.limit_ns and now - connection.since_ns > connection.limit_ns
+        ]
+        for connection in late:
+            seconds = connection.limit_ns / _SECOND
+            handler = connection.handler
+            if handler in (self._exchange.on_connecting, self._exchange.on_handshake):
+                self.broke(connection, "connect timeout", f"no connection within {seconds:g} s")
+            elif handler == self._exchange.on_body or connection.partial:
+                self.broke(connection, "stalled", f"no further byte within {seconds:g} s")
+            else:
+                self.broke(connection, "no answer", f"no answer within {seconds:g} s")

@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When to ask again, and when to stop asking.
+
+A wait is drawn evenly between nothing and a limit that doubles with every attempt ("full jitter"), so that clients that
+failed together do not come back together. The budget keeps a failing server from being asked many times over: every
+retry takes from it, every success gives a little back.
+"""
+
+import random
+from dataclasses import dataclass
+
+_BASE_NS, _SLOW_BASE_NS, _CAP_NS = 100_000_000, 500_000_000, 20_000_000_000
+_BUDGET, _COST = 500.0, 5.0
+
+
+def jittered_delay_ns(attempt: int, source: random.Random, *, slow: bool = False) -> int:
+    """How long to wait after the attempt-th attempt (1, 2, ...) failed; ``slow`` where the server asked for less."""
+    limit = min(_CAP_NS, (_SLOW_BASE_NS if slow else _BASE_NS) << min(attempt - 1, 16))
+    return int(source.random() * limit)
+
+
+@dataclass(slots=True)
+class RetryBudget:
+    """Of one queue: a fifth of all requests may be retries, and a hundred more."""
+
+    tokens: float = _BUDGET
+
+    def spend(self) -> bool:
+        """Take one retry; False where none is left."""
+        if self.tokens < _COST:
+            return False
+        self.tokens -= _COST
+        return True
+
+    def earn(self) -> None:
+        """A request succeeded at once."""
+        if self.tokens < _BUDGET:
+            self.tokens += 1
