@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from crc32c import crc32c
 import pytest
+from crc32c import crc32c
 
 from dl_driver.errors import StorageError, UnreachableError
 from dl_driver.storage import gcs_upload, open_storage
@@ -112,7 +112,7 @@ def test_a_failed_chunk_goes_on_at_the_last_byte_held(bucket: GcsStorage) -> Non
 
 def test_a_server_that_keeps_failing_is_left(bucket: GcsStorage) -> None:
     Bucket.faults = ["503"] * 3
-    with pytest.raises(UnreachableError, match="cannot write gs://bucket/key: PUT at .*overloaded"):
+    with pytest.raises(UnreachableError, match=r"cannot write gs://bucket/key: PUT at .*overloaded"):
         bucket.put("key", [Piece(0, DATA)])
 
 
