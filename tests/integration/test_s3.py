@@ -45,7 +45,7 @@ def open_s3(server: S3Server, uri: str, **other: object) -> Storage:
 
 @pytest.fixture(scope="module")
 def s3_bucket(s3_server: S3Server) -> str:
-    """One for all tests here, since SeaweedFS sets volumes aside for each bucket; the tests use folders of their own."""
+    """One for all tests, since SeaweedFS sets volumes aside for each bucket; the tests use folders of their own."""
     s3_server.make_bucket("s3-tests")
     return "s3-tests"
 
