@@ -79,6 +79,8 @@ class EpochOrder:
     sample_shuffle: bool = False
     seed: int = 0
     drop_last: bool = True
+    shuffle_unit: int = 1
+    """Samples that a shuffle leaves together, such as a Parquet row group's; divides samples_per_file."""
 
     @property
     def total(self) -> int:
@@ -117,7 +119,9 @@ class EpochOrder:
         """What stands at these positions, computed."""
         positions = np.arange(start, end, dtype=np.int64)
         if self.sample_shuffle:
-            positions = Permutation(self.total, mix(self.seed))(positions)
+            units, within = np.divmod(positions, self.shuffle_unit)
+            units = Permutation(self.total // self.shuffle_unit, mix(self.seed))(units)
+            positions = units * self.shuffle_unit + within
         files, samples = np.divmod(positions, self.samples_per_file)
         if self.file_shuffle:
             files = Permutation(self.num_files, mix(self.seed ^ 0x66696C65))(files)

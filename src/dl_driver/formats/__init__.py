@@ -21,7 +21,6 @@ _NOT_YET = frozenset(
         "png",
         "indexed_binary",
         "mmap_indexed_binary",
-        "parquet",
         "synthetic",
     }
 )

@@ -8,8 +8,8 @@ checksums.
 """
 
 import base64
-import json
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dl_driver.formats.base import ContentReader
 from dl_driver.formats.checksum import crc32
@@ -18,8 +18,8 @@ from dl_driver.formats.thrift_compact import BINARY, I32, I64, LIST, STRUCT, ite
 from dl_driver.storage.base import Piece
 
 MAGIC = b"PAR1"
-PAGES_KEY = "dl_driver.pages"
-"""In the footer: {column: [rows of a page, bytes of a page]}, for files whose pages are not packed."""
+CREATED_BY = "dl-driver"
+"""Of such files, how pages lie is known where they are not packed."""
 _WINDOW = 512 << 10
 _CODECS = {"none": 0, "snappy": 1, "gzip": 2, "zstd": 6, "lz4": 7}
 _PYARROW_CODECS = {"snappy": "snappy", "gzip": "gzip", "zstd": "zstd", "lz4": "lz4_raw"}
@@ -111,6 +111,12 @@ def chunk_length(column: Column, rows: int) -> int:
     return whole * column.page_length(column.page_rows) + (column.page_length(rest) if rest else 0)
 
 
+@lru_cache(maxsize=4)
+def footer_of(table: Table, rows: int) -> bytes:
+    """The footer of a file that is not packed, without its length and the last four bytes."""
+    return footer(table, table.groups(rows), plain_chunks(table, rows), "none")[:-8]
+
+
 def footer(table: Table, groups: list[int], chunks: list[tuple[int, int, int]], compression: str) -> bytes:
     """What stands behind the last page."""
     start = {rows: [_chunk_start(column, rows, compression) for column in table.columns] for rows in set(groups)}
@@ -118,7 +124,7 @@ def footer(table: Table, groups: list[int], chunks: list[tuple[int, int, int]], 
     for group, rows in enumerate(groups):
         mine = chunks[group * width : (group + 1) * width]
         columns = [
-            head + struct_tail(offset, length, plain)
+            head + _chunk_end(offset, length, plain)
             for head, (offset, length, plain) in zip(start[rows], mine, strict=True)
         ]
         total, packed = sum(plain for _, _, plain in mine), sum(length for _, length, _ in mine)
@@ -133,8 +139,8 @@ def footer(table: Table, groups: list[int], chunks: list[tuple[int, int, int]], 
         schema += column.schema()
     data = struct(
         (1, I32, number(2)), (2, LIST, items(STRUCT, schema)), (3, I64, number(sum(groups))),
-        (4, LIST, items(STRUCT, encoded)), (5, LIST, items(STRUCT, _notes(table, compression))),
-        (6, BINARY, text("dl-driver")),
+        (4, LIST, items(STRUCT, encoded)), (5, LIST, items(STRUCT, _notes(table))),
+        (6, BINARY, text(CREATED_BY)),
     )  # fmt: skip
     return data + len(data).to_bytes(4, "little") + MAGIC
 
@@ -148,20 +154,17 @@ def _chunk_start(column: Column, rows: int, compression: str) -> bytes:
     )  # fmt: skip
 
 
-def struct_tail(offset: int, length: int, plain: int) -> bytes:
+def _chunk_end(offset: int, length: int, plain: int) -> bytes:
     """A chunk's entry from its sizes on: fields 6, 7 and 9, then the ends of both structs."""
     return b"\x16" + number(plain) + b"\x16" + number(length) + b"\x26" + number(offset) + b"\0\0"
 
 
-def _notes(table: Table, compression: str) -> list[bytes]:
-    """The schema as Arrow keeps it, and how pages lie."""
+def _notes(table: Table) -> list[bytes]:
+    """The schema as Arrow keeps it, which knows lists of one length and more types than Parquet."""
     import pyarrow as pa
 
     arrow = pa.schema([pa.field(column.name, _arrow_type(column), nullable=False) for column in table.columns])
     notes = {"ARROW:schema": base64.b64encode(arrow.serialize().to_pybytes()).decode()}
-    if compression == "none":
-        pages = {column.name: [column.page_rows, column.page_length(column.page_rows)] for column in table.columns}
-        notes[PAGES_KEY] = json.dumps(pages, separators=(",", ":"))
     return [struct((1, BINARY, text(key)), (2, BINARY, text(value))) for key, value in notes.items()]
 
 

@@ -96,6 +96,37 @@ class Placed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedRows(Sequence[Placed]):
+    """Decoded samples at one distance, all alike; for samples so small that each may not cost a step of its own."""
+
+    num_rows: int
+    start: int
+    stride: int
+    """0 where the samples share all their bytes."""
+    length: int
+    layout: "Layout"
+
+    @property
+    def end(self) -> int:
+        """Behind the last one."""
+        return self.start + (self.num_rows - 1) * self.stride + self.length
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    @overload
+    def __getitem__(self, index: int) -> Placed: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Placed]: ...
+    def __getitem__(self, index: int | slice) -> Placed | Sequence[Placed]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(self.num_rows))]
+        if not 0 <= index < self.num_rows:
+            raise IndexError(index)
+        return Placed(self.start + index * self.stride, self.length, self.layout)
+
+
+@dataclass(frozen=True, slots=True)
 class WholeFile:
     """The index of files that are always read whole."""
 

@@ -7,6 +7,7 @@ A number is zigzag-coded and cut into groups of seven bits; a field's header hol
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from dl_driver.errors import FormatError
 
@@ -69,7 +70,9 @@ def open_struct(last: int, *fields: tuple[int, int, bytes]) -> bytes:
     return bytes(parts)
 
 
-Value = "int | bytes | bool | None | list[Value] | dict[int, Value]"
+Value: TypeAlias = "int | bytes | bool | None | list[Value] | dict[int, Value]"
+Struct: TypeAlias = "dict[int, Value]"
+"""Fields by number."""
 
 
 class Reader:

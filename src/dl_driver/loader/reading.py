@@ -24,7 +24,7 @@ from dl_driver.errors import DataError, DlDriverError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import Layout
 from dl_driver.formats.expectation import expecting
-from dl_driver.formats.spans import FileIndex
+from dl_driver.formats.spans import FileIndex, PlacedRows
 from dl_driver.loader import messages
 from dl_driver.loader.delivery import TAG_SHIFT, Task, make_deliverer
 from dl_driver.loader.plan import Delivery, LoaderPlan
@@ -47,6 +47,8 @@ class _Filling:
     slot: int
     files: list[int]
     samples: list[int]
+    """Both empty for deliveries by spans."""
+    count: int
     data: memoryview
     header: int
     begun: int = 0
@@ -194,9 +196,10 @@ class ReaderLoop:
         start = self._slab.data_offset(slot)
         data = self._slab.view[start : start + self._slab.data_bytes]
         header = self._slab.header_offset(slot)
-        filling = _Filling(reader.step, slot, files.tolist(), samples.tolist(), data, header, left=len(files))
+        lists = (files.tolist(), samples.tolist()) if self._spans is None else ([], [])
+        filling = _Filling(reader.step, slot, *lists, len(files), data, header, left=len(files))
         reader.step += self._plan.readers
-        if not filling.files:
+        if not filling.count:
             self._send(messages.batch(reader.consumer, filling.step, slot, 0))
             return self._begin_batch(reader, order)
         if self._spans is not None:
@@ -217,7 +220,7 @@ class ReaderLoop:
         self._slab.status[reader.number] = file
         reader.busy += 1
         filling.begun = index + 1
-        if filling.begun == len(filling.files):
+        if filling.begun == filling.count:
             reader.filling = None
         return self._deliverer.begin(task)
 
@@ -301,6 +304,11 @@ class ReaderLoop:
     def _group_delivered(self, number: int) -> None:
         task, reader, filling = self._groups.pop(number)
         located, count = task.located, len(task.placed)
+        if isinstance(task.placed, PlacedRows):
+            self._record_rows(task, task.placed, filling)
+            self._idle(reader)
+            self._filled(reader, filling, count)
+            return
         shares = [divided(total, count) for total in (task.read_bytes, task.decode_ns)]
         for position, sample, placed, read_bytes, decode_ns in zip(
             located.positions, located.group.samples, task.placed, *shares, strict=True
@@ -312,6 +320,23 @@ class ReaderLoop:
             )  # fmt: skip
         self._idle(reader)
         self._filled(reader, filling, count)
+
+    def _record_rows(self, task: GroupTask, placed: PlacedRows, filling: _Filling) -> None:
+        """The records of samples that are alike, written a field at a time."""
+        located, count = task.located, len(placed)
+        records = np.frombuffer(self._slab.view, RECORD, filling.count, filling.header)
+        positions: slice | Sequence[int] = located.positions
+        if isinstance(positions, range):
+            positions = slice(positions.start, positions.stop)
+        rows = np.empty(count, RECORD)
+        rows["file"], rows["sample"] = located.file, located.group.samples
+        rows["start"] = placed.start + np.arange(count) * placed.stride
+        rows["length"], rows["layout"] = placed.length, self._layout_number(placed.layout)
+        for name, total in (("read_bytes", task.read_bytes), ("decode_ns", task.decode_ns)):
+            rows[name], rest = divmod(total, count)
+            rows[name][0] += rest
+        rows["submitted_ns"], rows["first_byte_ns"], rows["done_ns"] = task.submitted_ns, task.first_byte_ns, task.done_ns
+        records[positions] = rows
 
     def _new_number(self) -> int:
         number = self._next_task
@@ -380,7 +405,7 @@ class ReaderLoop:
         """So many samples of a batch are in their places."""
         filling.left -= count
         if not filling.left:
-            self._send(messages.batch(reader.consumer, filling.step, filling.slot, len(filling.files)))
+            self._send(messages.batch(reader.consumer, filling.step, filling.slot, filling.count))
 
     def _layout_number(self, layout: Layout) -> int:
         if layout is self._last_layout:

@@ -11,7 +11,7 @@ reads like everything else in a worker.
 import mmap
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter_ns
 
 import numpy as np
@@ -19,7 +19,18 @@ from numpy.typing import NDArray
 
 from dl_driver.errors import NotFoundError
 from dl_driver.formats.base import ArraySpec, Format, Indexing, Reading, view
-from dl_driver.formats.spans import WHOLE, FileIndex, Group, Landed, Need, Placed, check_samples, short, too_large
+from dl_driver.formats.spans import (
+    WHOLE,
+    FileIndex,
+    Group,
+    Landed,
+    Need,
+    Placed,
+    PlacedRows,
+    check_samples,
+    short,
+    too_large,
+)
 from dl_driver.loader.delivery import TAG_SHIFT, check_room, crop_shape
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.sizing import LINE, landing_bytes
@@ -70,6 +81,8 @@ class Located:
 
 def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]:
     """A batch's samples by file, in the order of each file's first sample in the batch."""
+    if _in_a_row(files, samples):
+        return [Part(int(files[0]), range(int(samples[0]), int(samples[-1]) + 1), range(len(samples)))]
     order = np.lexsort((samples, files))
     by_file = files[order]
     starts = np.flatnonzero(np.diff(by_file, prepend=by_file[0] - 1))
@@ -81,6 +94,17 @@ def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]
     ]
     parts.sort(key=lambda part: min(part.positions))
     return parts
+
+
+def _in_a_row(files: NDArray[np.int64], samples: NDArray[np.int64]) -> bool:
+    """Whether a batch is a run of one file's samples."""
+    length = len(samples)
+    return bool(
+        files[0] == files[-1]
+        and samples[-1] - samples[0] == length - 1
+        and (files == files[0]).all()
+        and (np.diff(samples) == 1).all()
+    )
 
 
 @dataclass(slots=True)
@@ -124,6 +148,12 @@ class IndexTask:
     """Bytes read before each need, because the storage reads whole blocks."""
     left: int = 0
     begun_ns: int = 0
+
+
+def _located_run(index: FileIndex, part: Part, group: Group) -> Located:
+    """Part of a run of samples that stand one after another in the batch."""
+    first = part.positions[0] + group.samples[0] - part.samples[0]
+    return Located(index, part.file, group, range(first, first + len(group.samples)))
 
 
 class IndexCache:
@@ -213,6 +243,8 @@ class SpanDelivery:
         groups = self._format.locate(index, part.samples, self._plan.run_bytes)
         if len(groups) == 1 and len(groups[0].samples) == len(part.samples):
             return (Located(index, part.file, groups[0], part.positions),)
+        if isinstance(part.samples, range) and isinstance(part.positions, range):
+            return [_located_run(index, part, group) for group in groups]
         position_of = dict(zip(part.samples, part.positions, strict=True))
         return [Located(index, part.file, group, [position_of[sample] for sample in group.samples]) for group in groups]
 
@@ -295,11 +327,16 @@ class SpanDelivery:
         index, group = task.located.index, task.located.group
         if self._in_place:
             placed = decode(index, group, landed, landed.data)
+            if isinstance(placed, PlacedRows):
+                return replace(placed, start=task.start + placed.start)
             return [Placed(task.start + start, length, layout) for start, length, layout in placed]
         if self._plan.crop_bytes:
             return self._cropped(task)
         start = room.used
         placed = decode(index, group, landed, room.data[start:])
+        if isinstance(placed, PlacedRows):
+            room.used = start + round_up(placed.end, LINE)
+            return replace(placed, start=start + placed.start)
         if placed:
             room.used = start + round_up(max(sample.start + sample.length for sample in placed), LINE)
         return [Placed(start + sample.start, sample.length, sample.layout) for sample in placed]
