@@ -29,6 +29,10 @@ class PageKind(NamedTuple):
     levels: bytes
     length: int
 
+    def header(self, crc: int) -> bytes:
+        """Of a page whose body has this CRC."""
+        return self.before + wide_number(crc - (1 << 32) if crc >> 31 else crc) + self.after
+
 
 @lru_cache(maxsize=4096)
 def page_kind(column: Column, rows: int) -> PageKind:

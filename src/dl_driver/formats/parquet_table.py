@@ -128,17 +128,21 @@ class Column:
         else:
             np.copyto(np.frombuffer(into, self.stored), np.frombuffer(content, np.dtype(self.dtype).newbyteorder("<")))
 
-    @property
+    @cached_property
     def stored_as_generated(self) -> bool:
         """Whether an element's bytes are the content's."""
         return self.dtype == "bytes" or (self.dtype != "bool" and np.dtype(self.stored).itemsize == np.dtype(self.dtype).itemsize)
 
     def keep_finite(self, values: memoryview) -> None:
         """Clear the top bit of each float's exponent."""
-        if self.dtype.startswith("float"):
-            item = np.dtype(self.dtype).itemsize
+        item = self._float_bytes
+        if item:
             last = np.frombuffer(values, np.uint8)[item - 1 :: item]
             np.bitwise_and(last, _KEEP_FINITE, out=last)
+
+    @cached_property
+    def _float_bytes(self) -> int:
+        return np.dtype(self.dtype).itemsize if self.dtype.startswith("float") else 0
 
     def schema(self) -> list[bytes]:
         """Its elements of the schema."""

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from dl_driver.formats.base import ContentReader
 from dl_driver.formats.checksum import crc32
+from dl_driver.formats.parquet_pages import page_kind
 from dl_driver.formats.parquet_table import Column, Table
 from dl_driver.formats.thrift_compact import BINARY, I32, I64, LIST, STRUCT, items, number, open_struct, struct, text
 from dl_driver.storage.base import Piece
@@ -62,19 +63,16 @@ class TableWriter:
         yield Piece(start + used, footer(self._table, groups, chunks, self._compression))
 
     def _most(self, column: Column, rows: int) -> int:
-        length = column.page_length(rows)
+        length = page_kind(column, rows).length
         return length + (length >> 3) + 1024 if self._codec else length
 
-    def _page(
-        self, column: Column, rows: int, fill: ContentReader, content: int, into: memoryview
-    ) -> tuple[int, int]:
+    def _page(self, column: Column, rows: int, fill: ContentReader, content: int, into: memoryview) -> tuple[int, int]:
         """Make a page; its length, and what it would be unpacked."""
-        levels = column.levels(rows)
-        body = len(levels) + column.value_bytes(rows)
-        head = len(column.page_header(rows, body, body, 0))
-        whole = into[head : head + body]
-        whole[: len(levels)] = levels
-        values = whole[len(levels) :]
+        kind = page_kind(column, rows)
+        whole = into[kind.head : kind.length]
+        first = len(kind.levels)
+        whole[:first] = kind.levels
+        values = whole[first:]
         if column.stored_as_generated:
             fill(content, values)
             column.keep_finite(values)
@@ -83,13 +81,13 @@ class TableWriter:
             fill(content, scratch)
             column.store(scratch, values)
         if self._codec is None:
-            into[:head] = column.page_header(rows, body, body, crc32(whole))
-            return head + body, head + body
+            into[: kind.head] = kind.header(crc32(whole))
+            return kind.length, kind.length
         packed = self._codec.compress(whole, asbytes=True)
-        header = column.page_header(rows, body, len(packed), crc32(packed))
+        header = column.page_header(rows, len(whole), len(packed), crc32(packed))
         length = len(header) + len(packed)
         into[:length] = header + packed
-        return length, len(header) + body
+        return length, len(header) + len(whole)
 
 
 def plain_chunks(table: Table, rows: int) -> list[tuple[int, int, int]]:
