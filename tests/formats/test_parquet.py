@@ -19,7 +19,20 @@ from dl_driver.formats import get_format
 from dl_driver.formats.base import FormatOptions, RecordSpec
 from dl_driver.testing.formats import Array, FormatConformance, Written
 
-TYPES = ("float16", "float32", "float64", "int8", "bool", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+TYPES = (
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "bool",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+)
 
 
 def table(*columns: tuple[str, int, bool], rows: int = 4) -> Parquet:
@@ -146,7 +159,9 @@ def test_files_of_pyarrow_are_read(compression: str, dictionary: bool, checksums
 
 
 def test_only_the_chunks_of_the_columns_that_are_read() -> None:
-    options = FormatOptions(parquet=table(("float32", 1, True), ("float32", 1, True), ("int8", 1, False), ("bool", 1, True)))
+    options = FormatOptions(
+        parquet=table(("float32", 1, True), ("float32", 1, True), ("int8", 1, False), ("bool", 1, True))
+    )
     written = Written("parquet", options, RecordSpec((8,), "uint8", 8))
     with written.loader(batch_size=8) as loader:
         batch = next(iter(loader))

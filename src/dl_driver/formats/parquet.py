@@ -27,7 +27,7 @@ from dl_driver.formats.base import (
     RecordSpec,
     SparseFile,
 )
-from dl_driver.formats.parquet_index import TableIndex, computed_index, parse_footer, read_footer
+from dl_driver.formats.parquet_index import Reach, TableIndex, computed_index, parse_footer, read_footer
 from dl_driver.formats.parquet_pages import check_all_regular, check_chunk, page_kind, regular_values
 from dl_driver.formats.parquet_table import Column, Table, columns_of, table_of
 from dl_driver.formats.parquet_write import COMPRESSIONS, MAGIC, TableWriter, footer, footer_of, plain_chunks
@@ -63,7 +63,9 @@ class Parquet(Format):
     def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
         """See Format."""
         options = self.options
-        return TableWriter(self._table(spec), spec.num_samples, options.compression, options.compression_level).pieces(fill)
+        return TableWriter(self._table(spec), spec.num_samples, options.compression, options.compression_level).pieces(
+            fill
+        )
 
     def file_size(self, spec: RecordSpec) -> int | None:
         """See Format."""
@@ -132,7 +134,9 @@ class Parquet(Format):
         """See Format."""
         content = yield from read_footer(key)
         if self._columns and self.options.compression == "none":
-            expected, computed = computed_index(Table(self._columns, self.options.parquet.row_group_size), samples_per_file)
+            expected, computed = computed_index(
+                Table(self._columns, self.options.parquet.row_group_size), samples_per_file
+            )
             if content == expected:
                 return computed
         return parse_footer(content, self._chosen, not self.options.decode)
@@ -149,8 +153,7 @@ class Parquet(Format):
 
     def _pass_on(self, index: TableIndex, group: Group, landed: Landed) -> Sequence[Placed]:
         """All rows share the bytes that were read."""
-        number = index.row_group(group.samples[0])
-        _, reaches = index.reaches(number, group.samples)
+        reaches: Sequence[Reach] = group.places
         places = [landed.starts[reach.span] + reach.offset for reach in reaches]
         for column, reach, place in zip(index.columns, reaches, places, strict=True):
             if index.regular:
@@ -174,7 +177,7 @@ class Parquet(Format):
         if count * record.itemsize > len(into):
             raise too_large(count * record.itemsize, len(into))
         number = index.row_group(group.samples[0])
-        spans, reaches = index.reaches(number, group.samples)
+        reaches: Sequence[Reach] = group.places
         rows = np.ndarray((count,), record, into)
         if index.regular:
             columns = [
@@ -185,7 +188,7 @@ class Parquet(Format):
             from dl_driver.formats.parquet_arrow import read_row_group
 
             self._by_pyarrow += 1
-            columns = read_row_group(index, number, spans, landed)
+            columns = read_row_group(index, number, group.spans, landed)
         base = index.first_rows[number]
         for place, (values, reach) in enumerate(zip(columns, reaches, strict=True)):
             chosen = _rows_of(values, group.samples, base + reach.first)
@@ -230,7 +233,8 @@ def _rows_of(values: NDArray[np.generic], samples: Sequence[int], base: int) -> 
     first, last = samples[0] - base, samples[-1] - base
     if last - first == len(samples) - 1:
         return values[first : last + 1]
-    return values[np.asarray(samples) - base]
+    chosen: NDArray[np.generic] = values[np.asarray(samples) - base]
+    return chosen
 
 
 @lru_cache(maxsize=16)
@@ -259,5 +263,3 @@ def _sparse(table: Table, rows: int) -> SparseFile:
                 at += length
     end = footer(table, table.groups(rows), plain_chunks(table, rows), "none")
     return SparseFile(at + len(end), (*pieces, Piece(at, end)))
-
-

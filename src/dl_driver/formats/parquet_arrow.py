@@ -68,7 +68,9 @@ def read_row_group(index: TableIndex, number: int, spans: Sequence[Span], landed
         file = pq.ParquetFile(source, metadata=index.metadata, pre_buffer=False, page_checksum_verification=True)
         table = file.read_row_group(number, columns=names, use_threads=False)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise FormatError(f"row group {number} cannot be decoded: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
+        raise FormatError(
+            f"row group {number} cannot be decoded: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        ) from error
     rows = index.first_rows[number + 1] - index.first_rows[number]
     return [_array(table.column(column.name), column, rows) for column in index.columns]
 
@@ -90,5 +92,7 @@ def _array(chunked: Any, column: Column, rows: int) -> NDArray[np.generic]:
             raise DataError(f"column {column.name} lacks elements; lists without nulls are expected")
         values = flat.to_numpy(zero_copy_only=False)
     if len(array) != rows or values.size != rows * column.size:
-        raise DataError(f"column {column.name} holds {values.size} elements in {rows} rows; {column.size} a row are expected")
+        raise DataError(
+            f"column {column.name} holds {values.size} elements in {rows} rows; {column.size} a row are expected"
+        )
     return values.reshape(rows, column.size)

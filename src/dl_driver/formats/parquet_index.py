@@ -86,8 +86,8 @@ class TableIndex:
         return groups
 
     def _group(self, number: int, samples: Sequence[int]) -> Group:
-        spans, _ = self.reaches(number, samples)
-        return Group(spans, samples)
+        spans, reaches = self._reaches(number, samples)
+        return Group(spans, samples, reaches)
 
     def _runs(self, samples: Sequence[int], limit: int) -> list[Sequence[int]]:
         """Rows of one row group that are read together: all of them, but for wide rows, which have own pages."""
@@ -101,23 +101,25 @@ class TableIndex:
                 begun = at
         return runs
 
-    def reaches(self, number: int, samples: Sequence[int]) -> tuple[list[Span], list[Reach]]:
+    def _reaches(self, number: int, samples: Sequence[int]) -> tuple[list[Span], list[Reach]]:
         """The spans that hold these rows of a row group, touching ones joined, and each column's part of them."""
         base = self.first_rows[number]
         first, last, rows = samples[0] - base, samples[-1] - base, self.first_rows[number + 1] - base
         spans: list[Span] = []
-        reaches = []
+        reaches: list[Reach] = []
+        start = end = -1
         for column, chunk, length in zip(self.columns, self.offsets[number], self.lengths[number], strict=True):
             skipped, taken, begin, count = 0, length, 0, rows
             if self.regular and rows > column.page_rows:
                 skipped, taken, begin, count = _pages(column, first, last, rows)
             offset = chunk + skipped
-            if spans and spans[-1].offset + spans[-1].length == offset:
-                within = spans[-1].length
-                spans[-1] = Span(spans[-1].offset, within + taken)
+            within = offset - start
+            if offset == end:
+                spans[-1] = Span(start, within + taken)
             else:
-                within = 0
+                start, within = offset, 0
                 spans.append(Span(offset, taken))
+            end = offset + taken
             reaches.append(Reach(len(spans) - 1, within, taken, begin, count))
         return spans, reaches
 
@@ -166,25 +168,31 @@ def parse_footer(footer: bytes, wanted: Sequence[Column], raw: bool) -> TableInd
         schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise FormatError(f"its footer cannot be read: {_first_line(error)}") from error
-    return _index(told, metadata, schema, len(footer), wanted, raw)
+    return _index(told, _Schema(metadata, schema, len(footer)), wanted, raw)
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _index(
-    told: Struct, metadata: Any, schema: Any, footer_bytes: int, wanted: Sequence[Column], raw: bool
-) -> TableIndex:
+class _Schema(NamedTuple):
+    """What pyarrow tells of a footer."""
+
+    metadata: Any
+    arrow: Any
+    footer_bytes: int
+
+
+def _index(told: Struct, schema: _Schema, wanted: Sequence[Column], raw: bool) -> TableIndex:
     groups = [_expect(group, dict) for group in _expect(told.get(4), list)]
     leaves = _leaves(groups)
-    present = list(leaves) or list(schema.names)
+    present = list(leaves) or list(schema.arrow.names)
     names = [column.name for column in wanted] or present
     for name in names:
-        if name not in present or name not in schema.names:
+        if name not in present or name not in schema.arrow.names:
             shown = ", ".join(present[:8])
             raise DataError(f"has no column {name}; it holds {shown}; check dataset.parquet.columns")
-    columns = _columns(schema, names, wanted, raw)
+    columns = _columns(schema.arrow, names, wanted, raw)
     first_rows, offsets, lengths = [0], [], []
     regular = told.get(6) == CREATED_BY.encode() and not any(map(raw_type, columns))
     for number, group in enumerate(groups):
@@ -199,9 +207,9 @@ def _index(
         offsets.append([offset for offset, _ in chunks])
         lengths.append([length for _, length in chunks])
     if first_rows[-1] != told.get(3):
-        raise FormatError(f"its footer tells of {told.get(3)} rows, its row groups of {first_rows[-1]}")
-    kept = None if raw or regular else metadata
-    return TableIndex(columns, first_rows, offsets, lengths, regular, kept, footer_bytes)
+        raise FormatError(f"its footer tells of {told.get(3)!r} rows, its row groups of {first_rows[-1]}")
+    kept = None if raw or regular else schema.metadata
+    return TableIndex(columns, first_rows, offsets, lengths, regular, kept, schema.footer_bytes)
 
 
 def _expect(value: Value, kind: type[T]) -> T:

@@ -3,7 +3,6 @@
 
 """Pages that were read: their headers and checksums checked, and the values of regular ones found."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from dl_driver.formats.parquet_table import Column
 from dl_driver.formats.thrift_compact import Reader, wide_number
 
 _CRC_BYTES = 5
+_MAX_KINDS = 64
 _PAGES = frozenset((0, 2, 3))
 
 
@@ -34,9 +34,18 @@ class PageKind(NamedTuple):
         return self.before + wide_number(crc - (1 << 32) if crc >> 31 else crc) + self.after
 
 
-@lru_cache(maxsize=4096)
 def page_kind(column: Column, rows: int) -> PageKind:
     """See PageKind."""
+    found = column.kinds.get(rows)
+    if found is None:
+        if len(column.kinds) >= _MAX_KINDS:
+            column.kinds.clear()
+        found = column.kinds[rows] = _page_kind(column, rows)
+    assert isinstance(found, PageKind)
+    return found
+
+
+def _page_kind(column: Column, rows: int) -> PageKind:
     levels = column.levels(rows)
     body = len(levels) + column.value_bytes(rows)
     header = column.page_header(rows, body, body, 0)
@@ -59,6 +68,9 @@ def check_regular(data: memoryview, start: int, column: Column, rows: int) -> Pa
 
 def check_all_regular(data: memoryview, start: int, column: Column, rows: int) -> None:
     """Check the pages of so many rows."""
+    if rows <= column.page_rows:
+        check_regular(data, start, column, rows)
+        return
     for page_rows in column.pages(rows):
         start += check_regular(data, start, column, page_rows).length
 

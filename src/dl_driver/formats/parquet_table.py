@@ -15,7 +15,7 @@ import numpy as np
 from dl_driver.config.sections.dataset import Parquet
 from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats.base import RecordSpec
-from dl_driver.formats.thrift_compact import BYTE, I32, LIST, STRUCT, TRUE, items, number, struct, varint, wide_number
+from dl_driver.formats.thrift_compact import BYTE, I32, STRUCT, TRUE, items, number, struct, varint, wide_number
 
 PAGE_BYTES = 64 << 10
 """A page holds rows of about so many bytes, or one row."""
@@ -28,7 +28,14 @@ _BOOLEAN, _INT32, _INT64, _FLOAT, _DOUBLE, _FIXED = 0, 1, 2, 4, 5, 7
 _REQUIRED, _REPEATED = 0, 2
 _PLAIN, _RLE = 0, 3
 _CONVERTED = {"uint8": 11, "uint16": 12, "uint32": 13, "uint64": 14, "int8": 15, "int16": 16}
-_PHYSICAL = {"bool": _BOOLEAN, "float32": _FLOAT, "float64": _DOUBLE, "float16": _FIXED, "int64": _INT64, "uint64": _INT64}
+_PHYSICAL = {
+    "bool": _BOOLEAN,
+    "float32": _FLOAT,
+    "float64": _DOUBLE,
+    "float16": _FIXED,
+    "int64": _INT64,
+    "uint64": _INT64,
+}
 _KEEP_FINITE = 0xBF
 _FALSE = 2
 
@@ -43,6 +50,11 @@ class Column:
     size: int
     """Elements a row."""
     read: bool = True
+
+    @cached_property
+    def kinds(self) -> dict[int, object]:
+        """Kinds of pages by their rows, kept (parquet_pages.PageKind)."""
+        return {}
 
     @cached_property
     def content_bytes(self) -> int:
@@ -131,7 +143,9 @@ class Column:
     @cached_property
     def stored_as_generated(self) -> bool:
         """Whether an element's bytes are the content's."""
-        return self.dtype == "bytes" or (self.dtype != "bool" and np.dtype(self.stored).itemsize == np.dtype(self.dtype).itemsize)
+        return self.dtype == "bytes" or (
+            self.dtype != "bool" and np.dtype(self.stored).itemsize == np.dtype(self.dtype).itemsize
+        )
 
     def keep_finite(self, values: memoryview) -> None:
         """Clear the top bit of each float's exponent."""
@@ -202,11 +216,12 @@ class Table:
 
 def columns_of(parquet: Parquet) -> tuple[Column, ...]:
     """The workload's; none where it names none. Raises ConfigError for what a table cannot hold."""
-    problems = []
     columns = [Column(column.name, column.dtype, column.size, column.read) for column in parquet.columns]
-    for column in columns:
-        if column.dtype.startswith("complex"):
-            problems.append(f"column {column.name}: Parquet has no complex numbers; expected a real type")
+    problems = [
+        f"column {column.name}: Parquet has no complex numbers; expected a real type"
+        for column in columns
+        if column.dtype.startswith("complex")
+    ]
     if len({column.name for column in columns}) < len(columns):
         problems.append("two columns have the same name")
     if columns and not any(column.read for column in columns):

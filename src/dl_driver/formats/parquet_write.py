@@ -128,9 +128,12 @@ def footer(table: Table, groups: list[int], chunks: list[tuple[int, int, int]], 
         total, packed = sum(plain for _, _, plain in mine), sum(length for _, length, _ in mine)
         encoded.append(
             struct(
-                (1, LIST, items(STRUCT, columns)), (2, I64, number(total)), (3, I64, number(rows)),
-                (5, I64, number(mine[0][0])), (6, I64, number(packed)),
-            )  # fmt: skip
+                (1, LIST, items(STRUCT, columns)),
+                (2, I64, number(total)),
+                (3, I64, number(rows)),
+                (5, I64, number(mine[0][0])),
+                (6, I64, number(packed)),
+            )
         )
     schema = [struct((4, BINARY, text("schema")), (5, I32, number(width)))]
     for column in table.columns:

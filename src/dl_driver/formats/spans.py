@@ -9,7 +9,7 @@ turns samples into groups of spans (Group), and is handed the bytes of one group
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +65,8 @@ class Group(NamedTuple):
     spans: Sequence[Span]
     samples: Sequence[int]
     """Ascending numbers within the file."""
-    places: Sequence[tuple[int, int]] = ()
-    """Offset within the first span and length of each sample, where that is how they lie."""
+    places: Sequence[Any] = ()
+    """What the format needs to find samples in the spans: of ``coalesce``, each one's offset in the span and length."""
 
 
 class Landed(NamedTuple):

@@ -38,7 +38,13 @@ def wide_number(value: int) -> bytes:
     """A signed number of 32 bits in five bytes, whatever its size."""
     coded = value << 1 if value >= 0 else (-value << 1) - 1
     return bytes(
-        (coded & 0x7F | 0x80, coded >> 7 & 0x7F | 0x80, coded >> 14 & 0x7F | 0x80, coded >> 21 & 0x7F | 0x80, coded >> 28)
+        (
+            coded & 0x7F | 0x80,
+            coded >> 7 & 0x7F | 0x80,
+            coded >> 14 & 0x7F | 0x80,
+            coded >> 21 & 0x7F | 0x80,
+            coded >> 28,
+        )
     )
 
 
@@ -70,7 +76,7 @@ def open_struct(last: int, *fields: tuple[int, int, bytes]) -> bytes:
     return bytes(parts)
 
 
-Value: TypeAlias = "int | bytes | bool | None | list[Value] | dict[int, Value]"
+Value: TypeAlias = "int | bytes | bool | list[Value] | dict[int, Value] | None"
 Struct: TypeAlias = "dict[int, Value]"
 """Fields by number."""
 
@@ -100,14 +106,14 @@ class Reader:
     def _value(self, kind: int, depth: int) -> "Value":
         if kind in (TRUE, _FALSE):
             return kind == TRUE
-        if kind == BYTE:
-            return self._byte()
         if kind in (_I16, I32, I64):
             return self.number()
-        if kind == BINARY:
-            return bytes(self._take(self._varint()))
-        if kind == _DOUBLE:
-            return bytes(self._take(8))
+        if kind in (BINARY, BYTE, _DOUBLE):
+            value = self._take(self._varint() if kind == BINARY else 1 if kind == BYTE else 8)
+            return bytes(value)
+        return self._nested(kind, depth)
+
+    def _nested(self, kind: int, depth: int) -> "Value":
         if kind in (LIST, _SET):
             return self._list(depth)
         if kind == STRUCT:

@@ -90,11 +90,14 @@ class ReaderLoop:
         }
         max_tasks = max(1, len(self._readers) * plan.depth)
         self._format = get_format(plan.format, plan.options)
+        self._shuffle_unit = self._format.shuffle_unit(plan.samples_per_file)
         storage = open_storage(plan.uri, plan.settings)
         self._spans: SpanDelivery | None = None
         self._windows = plan.delivery is Delivery.WINDOWS
         depth = max_tasks * (2 if self._windows else 1)
         if plan.delivery in (Delivery.SPANS, Delivery.UNPACK):
+            self._rows, self._counting = np.zeros(plan.batch_size, RECORD), np.arange(plan.batch_size)
+            """Records in the making, in memory that is used again and again."""
             self._spans = SpanDelivery(plan, self._format, lambda key: storage.stat(key).size)
             depth = max(_LEAST_DEPTH, max_tasks * self._format.spans_per_sample())
         else:
@@ -196,15 +199,24 @@ class ReaderLoop:
         start = self._slab.data_offset(slot)
         data = self._slab.view[start : start + self._slab.data_bytes]
         header = self._slab.header_offset(slot)
-        lists = (files.tolist(), samples.tolist()) if self._spans is None else ([], [])
-        filling = _Filling(reader.step, slot, *lists, len(files), data, header, left=len(files))
+        by_sample = self._spans is None
+        filling = _Filling(
+            reader.step,
+            slot,
+            files.tolist() if by_sample else [],
+            samples.tolist() if by_sample else [],
+            len(files),
+            data,
+            header,
+            left=len(files),
+        )
         reader.step += self._plan.readers
         if not filling.count:
             self._send(messages.batch(reader.consumer, filling.step, slot, 0))
             return self._begin_batch(reader, order)
         if self._spans is not None:
             filling.room = BatchRoom(data)
-            filling.parts = parts_of(files, samples)[::-1]
+            filling.parts = parts_of(files, samples, self._shuffle_unit)[::-1]
         reader.filling = filling
         return filling
 
@@ -328,14 +340,20 @@ class ReaderLoop:
         positions: slice | Sequence[int] = located.positions
         if isinstance(positions, range):
             positions = slice(positions.start, positions.stop)
-        rows = np.empty(count, RECORD)
-        rows["file"], rows["sample"] = located.file, located.group.samples
-        rows["start"] = placed.start + np.arange(count) * placed.stride
-        rows["length"], rows["layout"] = placed.length, self._layout_number(placed.layout)
+        rows = self._rows[:count]
+        samples = located.group.samples
+        if isinstance(samples, range):
+            np.add(self._counting[:count], samples.start, out=rows["sample"])
+        else:
+            rows["sample"] = samples
+        np.multiply(self._counting[:count], placed.stride, out=rows["start"])
+        rows["start"] += placed.start
+        rows["file"], rows["length"], rows["layout"] = located.file, placed.length, self._layout_number(placed.layout)
+        rows["submitted_ns"], rows["first_byte_ns"] = task.submitted_ns, task.first_byte_ns
+        rows["done_ns"] = task.done_ns
         for name, total in (("read_bytes", task.read_bytes), ("decode_ns", task.decode_ns)):
-            rows[name], rest = divmod(total, count)
-            rows[name][0] += rest
-        rows["submitted_ns"], rows["first_byte_ns"], rows["done_ns"] = task.submitted_ns, task.first_byte_ns, task.done_ns
+            rows[name] = total // count
+            rows[name][0] += total % count
         records[positions] = rows
 
     def _new_number(self) -> int:

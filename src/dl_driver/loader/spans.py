@@ -40,6 +40,7 @@ from dl_driver.storage.base import Completion, Read
 INDEX_CACHE_BYTES = 64 << 20
 """Of indexes, a worker; the last one is kept whatever its size."""
 _MAX_SPARE = 8
+_LARGE_UNIT = 64
 
 
 @dataclass(slots=True)
@@ -79,10 +80,12 @@ class Located:
     """Of each of the group's samples in the batch."""
 
 
-def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]:
-    """A batch's samples by file, in the order of each file's first sample in the batch."""
-    if _in_a_row(files, samples):
-        return [Part(int(files[0]), range(int(samples[0]), int(samples[-1]) + 1), range(len(samples)))]
+def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64], unit: int = 1) -> list[Part]:
+    """A batch's samples by file, in the order of each file's first sample in the batch. Where samples lie together in
+    large units (Format.shuffle_unit), each run of them is a part of its own, which costs the same whatever its length.
+    """
+    if unit >= _LARGE_UNIT:
+        return _runs(files, samples)
     order = np.lexsort((samples, files))
     by_file = files[order]
     starts = np.flatnonzero(np.diff(by_file, prepend=by_file[0] - 1))
@@ -96,15 +99,15 @@ def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]
     return parts
 
 
-def _in_a_row(files: NDArray[np.int64], samples: NDArray[np.int64]) -> bool:
-    """Whether a batch is a run of one file's samples."""
-    length = len(samples)
-    return bool(
-        files[0] == files[-1]
-        and samples[-1] - samples[0] == length - 1
-        and (files == files[0]).all()
-        and (np.diff(samples) == 1).all()
-    )
+def _runs(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]:
+    """Samples of one file that follow one another."""
+    breaks = np.flatnonzero((np.diff(samples) != 1) | (np.diff(files) != 0)) + 1
+    starts = [0, *breaks.tolist()]
+    parts = []
+    for start, end in zip(starts, [*starts[1:], len(files)], strict=True):
+        first = int(samples[start])
+        parts.append(Part(int(files[start]), range(first, first + end - start), range(start, end)))
+    return parts
 
 
 @dataclass(slots=True)

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from dl_driver.config import Shuffle, Workload
 from dl_driver.dataset.catalogue import locate_files
 from dl_driver.dataset.files import ComputedFiles, FileSet, evaluation_files, format_options, training_files
-
 from dl_driver.dataset.objects import WorkloadObjects
 from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats import get_format
 from dl_driver.formats.expectation import Expectation
-from dl_driver.formats import get_format
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.sizing import Depth, default_workers, dlio_depth, make_plan
 from dl_driver.metrics.record import Phase
