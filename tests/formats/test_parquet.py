@@ -3,6 +3,7 @@
 
 """Parquet: the conformance tests for several tables, pyarrow as the judge of what was written, its files read."""
 
+import contextlib
 import io
 from collections.abc import Mapping
 from typing import ClassVar
@@ -11,12 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dl_driver.config.sections.dataset import Parquet, ParquetColumn
 from dl_driver.dataset.content import FileContent
-from dl_driver.errors import ConfigError, DataError
+from dl_driver.errors import ConfigError, DataError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import FormatOptions, RecordSpec
+from dl_driver.formats.parquet_index import parse_footer
 from dl_driver.testing.formats import Array, FormatConformance, Written
 
 TYPES = (
@@ -200,3 +204,31 @@ def test_another_type_is_named() -> None:
 def test_impossible_tables(parquet: Parquet, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         get_format("parquet", FormatOptions(parquet=parquet))
+
+
+def footer_of_pyarrow() -> bytes:
+    out = io.BytesIO()
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(90, dtype=np.int16)), 3)
+    pq.write_table(pa.table({"c0": np.zeros(30, np.float32), "c2": lists}), out, row_group_size=10)
+    data = out.getvalue()
+    return data[-8 - int.from_bytes(data[-8:-4], "little") : -8]
+
+
+FOOTER = footer_of_pyarrow()
+DAMAGES = st.tuples(st.integers(0, len(FOOTER) - 1), st.integers(0, 3), st.binary(max_size=3))
+"""(where, bytes removed, bytes inserted)"""
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(FOOTER) - 1), st.integers(0, 3), st.binary(max_size=3)), min_size=1, max_size=4
+    )
+)
+def test_damaged_footers_are_errors_or_read(damages: list[tuple[int, int, bytes]]) -> None:
+    """Of damaged row groups, pyarrow's accessors end the process."""
+    footer = bytearray(FOOTER)
+    for at, removed, inserted in damages:
+        footer[at : at + removed] = inserted
+    with contextlib.suppress(FormatError, DataError):
+        parse_footer(bytes(footer), (), raw=False)
