@@ -87,3 +87,24 @@ def test_seeds_and_epochs_differ() -> None:
     first = epoch(order)
     for other in others:
         assert sum(one == two for one, two in zip(first, epoch(other), strict=True)) < 200
+
+
+@settings(deadline=None)
+@given(
+    files=st.integers(1, 9),
+    per_file=st.integers(1, 5),
+    unit=st.sampled_from((2, 3, 64, 100)),
+    batch_size=st.integers(1, 300),
+    file_shuffle=st.booleans(),
+    seed=st.integers(0, 2**63),
+)
+def test_a_shuffle_leaves_units_together(
+    *, files: int, per_file: int, unit: int, batch_size: int, file_shuffle: bool, seed: int
+) -> None:
+    order = EpochOrder(files, per_file * unit, 1, batch_size, file_shuffle, True, seed, False, unit)
+    samples = epoch(order)
+    assert Counter(samples) == everything(order)
+    for start in range(0, len(samples), unit):
+        file, first = samples[start]
+        assert first % unit == 0
+        assert samples[start : start + unit] == [(file, first + number) for number in range(unit)]

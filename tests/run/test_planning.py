@@ -25,7 +25,9 @@ def test_a_parquet_row_is_its_columns():
     plan = plan_run(load("dlrm_b200").workload)
     assert plan.train.payload_bytes == 1024 * 4718592 * 761
     assert plan.first_file is None
-    assert plan.memory is None
+    # A row's 40 columns take 160 bytes, rounded up to 192; 12288 rows with records of 80 bytes; 5 slots and a page.
+    assert plan.memory is not None
+    assert plan.memory.batches_bytes == 5 * 12288 * (80 + 192) + 4096
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dl_driver.config import Workload
+from dl_driver.config.sections.storage import Decode
 from dl_driver.formats import get_format
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, RecordSpec
 
@@ -186,8 +187,8 @@ def _format(name: str, options: FormatOptions) -> Format:
 def format_options(workload: Workload) -> FormatOptions:
     """What the workload says of its format."""
     data = workload.dataset
-    decode = workload.reader.decode != "none"
-    return FormatOptions(str(data.compression.value), data.compression_level, data.hdf5, data.parquet, decode)
+    raw = workload.reader.decode in ("none", "raw") or workload.storage.storage_options.decode is Decode.RAW
+    return FormatOptions(str(data.compression.value), data.compression_level, data.hdf5, data.parquet, not raw)
 
 
 def training_files(workload: Workload) -> ComputedFiles:

@@ -21,6 +21,8 @@ _ROUNDS = 8
 """Four suffice for many files; a handful of files needs more until every order comes up as often."""
 _BLOCK = 4096
 """Positions shuffled in one go, since NumPy spends as long on one as on hundreds."""
+_LARGE_UNIT = 64
+"""Of such units few are shuffled at a time, so that keeping blocks would gain nothing."""
 _U64 = 0xFFFFFFFFFFFFFFFF
 
 
@@ -79,6 +81,8 @@ class EpochOrder:
     sample_shuffle: bool = False
     seed: int = 0
     drop_last: bool = True
+    shuffle_unit: int = 1
+    """Samples that a shuffle leaves together, such as a Parquet row group's; divides samples_per_file."""
 
     @property
     def total(self) -> int:
@@ -102,7 +106,7 @@ class EpochOrder:
 
     def _samples_at(self, start: int, end: int) -> tuple[Int64, Int64]:
         """What stands at these positions, from blocks that are kept."""
-        if start >= end or not (self.file_shuffle or self.sample_shuffle):
+        if start >= end or self.shuffle_unit >= _LARGE_UNIT or not (self.file_shuffle or self.sample_shuffle):
             return self.shuffled(start, end)
         numbers = range(start // _BLOCK, (end - 1) // _BLOCK + 1)
         if len(numbers) == 1:
@@ -115,13 +119,19 @@ class EpochOrder:
 
     def shuffled(self, start: int, end: int) -> tuple[Int64, Int64]:
         """What stands at these positions, computed."""
-        positions = np.arange(start, end, dtype=np.int64)
+        unit = self.shuffle_unit
+        units = np.arange(start // unit, -(-end // unit), dtype=np.int64)
         if self.sample_shuffle:
-            positions = Permutation(self.total, mix(self.seed))(positions)
-        files, samples = np.divmod(positions, self.samples_per_file)
+            units = Permutation(self.total // unit, mix(self.seed))(units)
+        files, firsts = np.divmod(units, self.samples_per_file // unit)
         if self.file_shuffle:
             files = Permutation(self.num_files, mix(self.seed ^ 0x66696C65))(files)
-        return files, samples
+        if unit == 1:
+            return files, firsts
+        samples = (firsts[:, np.newaxis] * unit + np.arange(unit)).ravel()
+        skipped = start - start // unit * unit
+        wanted = slice(skipped, skipped + end - start)
+        return np.repeat(files, unit)[wanted], samples[wanted]
 
     def reseeded(self, epoch: int) -> "EpochOrder":
         """The order of another epoch of the same seed."""

@@ -20,7 +20,6 @@ _NOT_YET = frozenset(
         "png",
         "indexed_binary",
         "mmap_indexed_binary",
-        "parquet",
         "synthetic",
     }
 )

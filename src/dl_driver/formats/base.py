@@ -199,6 +199,17 @@ class Format:
         """The most spans that a sample consists of."""
         return 1
 
+    def batch_bytes(
+        self, batch_size: int, record: RecordSpec | None, samples_per_file: int, limit: int, alignment: int
+    ) -> int | None:
+        """Room for a batch whose samples share spans, each widened to the alignment and at a multiple of 64, groups
+        being of at most ``limit`` bytes; None where ``sample_bytes`` and ``spans_per_sample`` tell. For SPANS."""
+        return None
+
+    def shuffle_unit(self, samples_per_file: int) -> int:
+        """Samples that lie together, so that a shuffle should leave them together; divides the samples of a file."""
+        return 1
+
     def report(self) -> Mapping[str, int]:
         """What a user should know about how files were decoded, such as ``{"data sets read by h5py": 12}``."""
         return {}

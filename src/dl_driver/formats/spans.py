@@ -9,7 +9,7 @@ turns samples into groups of spans (Group), and is handed the bytes of one group
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +65,8 @@ class Group(NamedTuple):
     spans: Sequence[Span]
     samples: Sequence[int]
     """Ascending numbers within the file."""
-    places: Sequence[tuple[int, int]] = ()
-    """Pairs for the format's own use; of ``coalesce``, offset within the span and length of each sample."""
+    places: Sequence[Any] = ()
+    """What the format needs to find samples in the spans: of ``coalesce``, each one's offset in the span and length."""
 
 
 class Landed(NamedTuple):
@@ -93,6 +93,37 @@ class Placed(NamedTuple):
     length: int
     layout: "Layout"
     """Offsets count from ``start``; best one object for all samples that are alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRows(Sequence[Placed]):
+    """Decoded samples at one distance, all alike; for samples so small that each may not cost a step of its own."""
+
+    num_rows: int
+    start: int
+    stride: int
+    """0 where the samples share all their bytes."""
+    length: int
+    layout: "Layout"
+
+    @property
+    def end(self) -> int:
+        """Behind the last one."""
+        return self.start + (self.num_rows - 1) * self.stride + self.length
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    @overload
+    def __getitem__(self, index: int) -> Placed: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Placed]: ...
+    def __getitem__(self, index: int | slice) -> Placed | Sequence[Placed]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(self.num_rows))]
+        if not 0 <= index < self.num_rows:
+            raise IndexError(index)
+        return Placed(self.start + index * self.stride, self.length, self.layout)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ class Batch:
         self._records = np.frombuffer(pool.records(ready), RECORD)
         self._layouts = [_prepare(layout) for layout in _distinct(pool.layouts(ready, self._records))]
         self._files = files
-        self._starts: list[int] = self._records["start"].tolist()
         data = pool.slab.data(ready.slot)
         # Every array holds this object alive, through the memoryview; when the last is gone, so is the lease.
         weakref.finalize(data, release, ready).atexit = False
@@ -43,7 +42,7 @@ class Batch:
     def __iter__(self) -> Iterator[Sample]:
         view = self._view
         layouts = self._layouts if len(self._layouts) == len(self) else self._layouts * len(self)
-        for start, layout in zip(self._starts, layouts, strict=True):
+        for start, layout in zip(self._records["start"].tolist(), layouts, strict=True):
             yield {
                 name: np.ndarray(shape, dtype, view, start + offset, order=order)
                 for name, dtype, shape, offset, order in layout
@@ -55,7 +54,7 @@ class Batch:
             raise IndexError(f"sample {index} of a batch of {count}")
         index %= count
         layout = self._layouts[index if len(self._layouts) > 1 else 0]
-        start = self._starts[index]
+        start = int(self._records["start"][index])
         return {name: np.ndarray(shape, dtype, self._view, start + offset, order=order)
                 for name, dtype, shape, offset, order in layout}  # fmt: skip
 

@@ -262,8 +262,11 @@ class WorkerPool:
         return self.slab.records(batch.slot, batch.count)
 
     def layouts(self, batch: ReadyBatch, records: "NDArray[np.void]") -> list[Layout]:
-        """The layout of each of its samples."""
+        """The layout of each of its samples; a single one where all share it."""
         known = self._layouts[batch.worker]
+        numbers = records["layout"]
+        if len(numbers) and (numbers == numbers[0]).all():
+            return [known[int(numbers[0])]]
         return [known[number] for number in records["layout"].tolist()]
 
     def report(self) -> Sequence[messages.WorkerReport]:

@@ -24,7 +24,7 @@ from dl_driver.errors import DataError, DlDriverError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import Layout
 from dl_driver.formats.expectation import expecting
-from dl_driver.formats.spans import FileIndex
+from dl_driver.formats.spans import FileIndex, PlacedRows
 from dl_driver.loader import messages
 from dl_driver.loader.delivery import TAG_SHIFT, Task, make_deliverer
 from dl_driver.loader.plan import Delivery, LoaderPlan
@@ -47,6 +47,8 @@ class _Filling:
     slot: int
     files: list[int]
     samples: list[int]
+    """Both empty for deliveries by spans."""
+    count: int
     data: memoryview
     header: int
     begun: int = 0
@@ -88,11 +90,14 @@ class ReaderLoop:
         }
         max_tasks = max(1, len(self._readers) * plan.depth)
         self._format = get_format(plan.format, plan.options)
+        self._shuffle_unit = self._format.shuffle_unit(plan.samples_per_file)
         storage = open_storage(plan.uri, plan.settings)
         self._spans: SpanDelivery | None = None
         self._windows = plan.delivery is Delivery.WINDOWS
         depth = max_tasks * (2 if self._windows else 1)
         if plan.delivery in (Delivery.SPANS, Delivery.UNPACK):
+            self._rows, self._counting = np.zeros(plan.batch_size, RECORD), np.arange(plan.batch_size)
+            """Records in the making, in memory that is used again and again."""
             self._spans = SpanDelivery(plan, self._format, lambda key: storage.stat(key).size)
             depth = max(_LEAST_DEPTH, max_tasks * self._format.spans_per_sample())
         else:
@@ -197,14 +202,24 @@ class ReaderLoop:
         start = self._slab.data_offset(slot)
         data = self._slab.view[start : start + self._slab.data_bytes]
         header = self._slab.header_offset(slot)
-        filling = _Filling(reader.step, slot, files.tolist(), samples.tolist(), data, header, left=len(files))
+        by_sample = self._spans is None
+        filling = _Filling(
+            reader.step,
+            slot,
+            files.tolist() if by_sample else [],
+            samples.tolist() if by_sample else [],
+            len(files),
+            data,
+            header,
+            left=len(files),
+        )
         reader.step += self._plan.readers
-        if not filling.files:
+        if not filling.count:
             self._send(messages.batch(reader.consumer, filling.step, slot, 0))
             return self._begin_batch(reader, order)
         if self._spans is not None:
             filling.room = BatchRoom(data)
-            filling.parts = parts_of(files, samples)[::-1]
+            filling.parts = parts_of(files, samples, self._shuffle_unit)[::-1]
         reader.filling = filling
         return filling
 
@@ -220,7 +235,7 @@ class ReaderLoop:
         self._slab.status[reader.number] = file
         reader.busy += 1
         filling.begun = index + 1
-        if filling.begun == len(filling.files):
+        if filling.begun == filling.count:
             reader.filling = None
         return self._deliverer.begin(task)
 
@@ -304,6 +319,11 @@ class ReaderLoop:
     def _group_delivered(self, number: int) -> None:
         task, reader, filling = self._groups.pop(number)
         located, count = task.located, len(task.placed)
+        if isinstance(task.placed, PlacedRows):
+            self._record_rows(task, task.placed, filling)
+            self._idle(reader)
+            self._filled(reader, filling, count)
+            return
         shares = [divided(total, count) for total in (task.read_bytes, task.decode_ns)]
         for position, sample, placed, read_bytes, decode_ns in zip(
             located.positions, located.group.samples, task.placed, *shares, strict=True
@@ -315,6 +335,29 @@ class ReaderLoop:
             )  # fmt: skip
         self._idle(reader)
         self._filled(reader, filling, count)
+
+    def _record_rows(self, task: GroupTask, placed: PlacedRows, filling: _Filling) -> None:
+        """The records of samples that are alike, written a field at a time."""
+        located, count = task.located, len(placed)
+        records = np.frombuffer(self._slab.view, RECORD, filling.count, filling.header)
+        positions: slice | Sequence[int] = located.positions
+        if isinstance(positions, range):
+            positions = slice(positions.start, positions.stop)
+        rows = self._rows[:count]
+        samples = located.group.samples
+        if isinstance(samples, range):
+            np.add(self._counting[:count], samples.start, out=rows["sample"])
+        else:
+            rows["sample"] = samples
+        np.multiply(self._counting[:count], placed.stride, out=rows["start"])
+        rows["start"] += placed.start
+        rows["file"], rows["length"], rows["layout"] = located.file, placed.length, self._layout_number(placed.layout)
+        rows["submitted_ns"], rows["first_byte_ns"] = task.submitted_ns, task.first_byte_ns
+        rows["done_ns"] = task.done_ns
+        for name, total in (("read_bytes", task.read_bytes), ("decode_ns", task.decode_ns)):
+            rows[name] = total // count
+            rows[name][0] += total % count
+        records[positions] = rows
 
     def _new_number(self) -> int:
         number = self._next_task
@@ -383,7 +426,7 @@ class ReaderLoop:
         """So many samples of a batch are in their places."""
         filling.left -= count
         if not filling.left:
-            self._send(messages.batch(reader.consumer, filling.step, filling.slot, len(filling.files)))
+            self._send(messages.batch(reader.consumer, filling.step, filling.slot, filling.count))
 
     def _layout_number(self, layout: Layout) -> int:
         if layout is self._last_layout:

@@ -116,7 +116,12 @@ def make_plan(
     elif delivery is Delivery.WHOLE:
         stride = file_bytes
     elif delivery is Delivery.SPANS:
-        stride = landing_bytes(sample_bytes, file_format.spans_per_sample(), storage.alignment)
+        run = run_bytes or window_bytes
+        together = file_format.batch_bytes(batch_size, record, samples_per_file, run, max(storage.alignment, LINE))
+        if together is None or max_sample_bytes:
+            stride = landing_bytes(sample_bytes, file_format.spans_per_sample(), storage.alignment)
+        else:
+            stride = round_up(-(-together // batch_size), LINE)
     elif delivery is Delivery.UNPACK:
         stride = round_up(sample_bytes, 64)
     else:

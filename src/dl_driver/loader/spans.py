@@ -11,7 +11,7 @@ reads like everything else in a worker.
 import mmap
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter_ns
 
 import numpy as np
@@ -19,7 +19,18 @@ from numpy.typing import NDArray
 
 from dl_driver.errors import NotFoundError
 from dl_driver.formats.base import ArraySpec, Format, Indexing, Reading, view
-from dl_driver.formats.spans import WHOLE, FileIndex, Group, Landed, Need, Placed, check_samples, short, too_large
+from dl_driver.formats.spans import (
+    WHOLE,
+    FileIndex,
+    Group,
+    Landed,
+    Need,
+    Placed,
+    PlacedRows,
+    check_samples,
+    short,
+    too_large,
+)
 from dl_driver.loader.delivery import TAG_SHIFT, check_room, crop_shape
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.sizing import LINE, landing_bytes
@@ -29,6 +40,7 @@ from dl_driver.storage.base import Completion, Read
 INDEX_CACHE_BYTES = 64 << 20
 """Of indexes, a worker; the last one is kept whatever its size."""
 _MAX_SPARE = 8
+_LARGE_UNIT = 64
 
 
 @dataclass(slots=True)
@@ -68,8 +80,12 @@ class Located:
     """Of each of the group's samples in the batch."""
 
 
-def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]:
-    """A batch's samples by file, in the order of each file's first sample in the batch."""
+def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64], unit: int = 1) -> list[Part]:
+    """A batch's samples by file, in the order of each file's first sample in the batch. Where samples lie together in
+    large units (Format.shuffle_unit), each run of them is a part of its own, which costs the same whatever its length.
+    """
+    if unit >= _LARGE_UNIT:
+        return _runs(files, samples)
     order = np.lexsort((samples, files))
     by_file = files[order]
     starts = np.flatnonzero(np.diff(by_file, prepend=by_file[0] - 1))
@@ -80,6 +96,17 @@ def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]
         for file, start, end in zip(by_file[starts].tolist(), starts.tolist(), ends, strict=True)
     ]
     parts.sort(key=lambda part: min(part.positions))
+    return parts
+
+
+def _runs(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]:
+    """Samples of one file that follow one another."""
+    breaks = np.flatnonzero((np.diff(samples) != 1) | (np.diff(files) != 0)) + 1
+    starts = [0, *breaks.tolist()]
+    parts = []
+    for start, end in zip(starts, [*starts[1:], len(files)], strict=True):
+        first = int(samples[start])
+        parts.append(Part(int(files[start]), range(first, first + end - start), range(start, end)))
     return parts
 
 
@@ -124,6 +151,12 @@ class IndexTask:
     """Bytes read before each need, because the storage reads whole blocks."""
     left: int = 0
     begun_ns: int = 0
+
+
+def _located_run(index: FileIndex, part: Part, group: Group) -> Located:
+    """Part of a run of samples that stand one after another in the batch."""
+    first = part.positions[0] + group.samples[0] - part.samples[0]
+    return Located(index, part.file, group, range(first, first + len(group.samples)))
 
 
 class IndexCache:
@@ -217,6 +250,8 @@ class SpanDelivery:
         groups = self._format.locate(index, part.samples, self._plan.run_bytes)
         if len(groups) == 1 and len(groups[0].samples) == len(part.samples):
             return (Located(index, part.file, groups[0], part.positions),)
+        if isinstance(part.samples, range) and isinstance(part.positions, range):
+            return [_located_run(index, part, group) for group in groups]
         position_of = dict(zip(part.samples, part.positions, strict=True))
         return [Located(index, part.file, group, [position_of[sample] for sample in group.samples]) for group in groups]
 
@@ -299,11 +334,16 @@ class SpanDelivery:
         index, group = task.located.index, task.located.group
         if self._in_place:
             placed = decode(index, group, landed, landed.data)
+            if isinstance(placed, PlacedRows):
+                return replace(placed, start=task.start + placed.start)
             return [Placed(task.start + start, length, layout) for start, length, layout in placed]
         if self._plan.crop_bytes:
             return self._cropped(task)
         start = room.used
         placed = decode(index, group, landed, room.data[start:])
+        if isinstance(placed, PlacedRows):
+            room.used = start + round_up(placed.end, LINE)
+            return replace(placed, start=start + placed.start)
         if placed:
             room.used = start + round_up(max(sample.start + sample.length for sample in placed), LINE)
         return [Placed(start + sample.start, sample.length, sample.layout) for sample in placed]

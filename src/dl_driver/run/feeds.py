@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dl_driver.config import Shuffle, Workload
 from dl_driver.dataset.catalogue import locate_files
-from dl_driver.dataset.files import ComputedFiles, FileSet, evaluation_files, training_files
+from dl_driver.dataset.files import ComputedFiles, FileSet, evaluation_files, format_options, training_files
 from dl_driver.dataset.objects import WorkloadObjects
 from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import ConfigError, Problem
@@ -111,15 +111,18 @@ def crop_bytes(workload: Workload) -> int:
 def epoch_order(workload: Workload, num_files: int, batch_size: int, accelerators: int, seed: int) -> EpochOrder:
     """The order of the first epoch."""
     reader = workload.reader
+    samples_per_file = workload.dataset.num_samples_per_file
+    unit = get_format(workload.dataset.format, format_options(workload)).shuffle_unit(samples_per_file)
     return EpochOrder(
         num_files=num_files,
-        samples_per_file=workload.dataset.num_samples_per_file,
+        samples_per_file=samples_per_file,
         ranks=accelerators,
         batch_size=batch_size,
         file_shuffle=reader.file_shuffle is not Shuffle.OFF,
         sample_shuffle=reader.sample_shuffle is not Shuffle.OFF,
         seed=seed,
         drop_last=reader.drop_last,
+        shuffle_unit=unit,
     )
 
 

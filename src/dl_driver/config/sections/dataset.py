@@ -127,7 +127,7 @@ class Parquet(Section):
     """Unit of a read: row_group."""
     partition_by: str | None = None
     """Column by which a table is split over folders."""
-    generation_batch_size: Limit = None
+    generation_batch_size: Annotated[Limit, NoEffect("files are written a page at a time")] = None
     """Rows made at a time."""
     use_s3dlio_gen: Annotated[bool, NoEffect("data come from this program's own generator")] = False
     """MLCommons' choice of generator."""

@@ -87,7 +87,7 @@ class ProcessStart(Choice):
 BatchOrder = Literal["plan", "completion"]
 """In which order batches reach an accelerator: as the epoch's order says, or as they become complete."""
 
-Decode = Literal["format", "none"]
+Decode = Literal["format", "none", "raw"]
 """Whether samples are decoded as their format says."""
 
 
@@ -157,7 +157,7 @@ class Reader(Section):
     max_inflight: Positive | None = None
     """Most reads in flight an accelerator."""
     decode: Decode = "format"
-    """``none``: a sample's bytes are passed on as they are stored, so that the client decodes nothing."""
+    """``none`` or ``raw``: a sample's bytes are passed on as they are stored, so that the client decodes nothing."""
     timeout: PositiveNumber | None = None
     """Seconds to wait for a batch before the run gives up."""
     window_bytes: Positive = 4 << 20
