@@ -214,14 +214,14 @@ class _Collector:
 
 @dataclass(frozen=True, slots=True)
 class _Progression(Sequence[Piece]):
-    """``first + i * step`` as uint64 for all i below ``count``; computed, never held."""
+    """``first + i * step`` as uint64 for all i below ``entries``; computed, never held."""
 
     first: int
     step: int
-    count: int
+    entries: int
 
     def __len__(self) -> int:
-        return -(-self.count // _BLOCK_ENTRIES)
+        return (self.entries + _BLOCK_ENTRIES - 1) // _BLOCK_ENTRIES
 
     @overload
     def __getitem__(self, index: int) -> Piece: ...
@@ -233,7 +233,7 @@ class _Progression(Sequence[Piece]):
         if not 0 <= index < len(self):
             raise IndexError(index)
         start = index * _BLOCK_ENTRIES
-        numbers = np.arange(start, min(start + _BLOCK_ENTRIES, self.count), dtype=np.uint64)
+        numbers = np.arange(start, min(start + _BLOCK_ENTRIES, self.entries), dtype=np.uint64)
         return Piece(start * _ENTRY, (numbers * np.uint64(self.step) + np.uint64(self.first)).astype("<u8").tobytes())
 
 
