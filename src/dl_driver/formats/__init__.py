@@ -18,8 +18,6 @@ _NOT_YET = frozenset(
         "csv",
         "jpeg",
         "png",
-        "indexed_binary",
-        "mmap_indexed_binary",
         "synthetic",
     }
 )

@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Indexed binary, as language models are trained from: samples one after another without any container.
+
+Two objects beside the file say where they are: ``FILE.off.idx`` their offsets, ``FILE.sz.idx`` their sizes, each an
+array of little-endian uint64. The two are read in blocks. As long as all samples have one size and distance nothing of
+them is kept, so an index of hundreds of millions of samples takes a few bytes; one of other samples takes 16 bytes a
+sample.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, overload
+
+import numpy as np
+
+from dl_driver.errors import FormatError
+from dl_driver.formats.base import (
+    DEFAULTS,
+    ArraySpec,
+    ContentReader,
+    Format,
+    FormatOptions,
+    Indexing,
+    Layout,
+    Reading,
+    RecordSpec,
+    SparseFile,
+)
+from dl_driver.formats.spans import (
+    FileIndex,
+    Group,
+    Int64,
+    Landed,
+    Need,
+    Placed,
+    RegularSpans,
+    SpanTable,
+    coalesce,
+    span_index,
+)
+from dl_driver.formats.windows import SpareBuffer, WindowWriter
+from dl_driver.storage.base import Piece
+
+_ENTRY = 8
+_BLOCK_ENTRIES = 1 << 17
+_BLOCK_BYTES = _BLOCK_ENTRIES * _ENTRY
+_MOST_BLOCKS = 8
+"""Of each of the two objects, asked for at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexObject:
+    """``NAME.off.idx`` or ``NAME.sz.idx`` beside NAME."""
+
+    ending: str
+
+    def key(self, main: str) -> str | None:
+        """See Companion."""
+        return main + self.ending
+
+    def main(self, key: str) -> str | None:
+        """See Companion."""
+        return key.removesuffix(self.ending) if key.endswith(self.ending) else None
+
+
+_OFFSETS, _SIZES = IndexObject(".off.idx"), IndexObject(".sz.idx")
+
+
+class IndexedBinary(Format):
+    """See Format."""
+
+    name = "indexed_binary"
+    suffix = "indexed_binary"
+    companions: tuple[IndexObject, ...] = (_OFFSETS, _SIZES)
+
+    def __init__(self, options: FormatOptions = DEFAULTS) -> None:
+        super().__init__(options)
+        self._spare = SpareBuffer()
+        self._layouts: tuple[int, Layout] = (-1, ())
+        """Size and layout of the sample last seen."""
+
+    def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
+        """See Format."""
+        buffer = self._spare.borrow()
+        writer = WindowWriter(buffer)
+        yield from writer.content(fill, spec.payload_bytes)
+        yield from writer.finish()
+        self._spare.give_back(buffer)
+
+    def encode_companion(self, spec: RecordSpec, number: int) -> Iterator[Piece]:
+        """See Format."""
+        return iter(_index_pieces(spec, number))
+
+    def file_size(self, spec: RecordSpec) -> int:
+        """See Format."""
+        return spec.payload_bytes
+
+    def sparse(self, spec: RecordSpec) -> SparseFile:
+        """See Format."""
+        return SparseFile(spec.payload_bytes, ())
+
+    def sparse_companion(self, spec: RecordSpec, number: int) -> SparseFile:
+        """See Format."""
+        return SparseFile(_ENTRY * spec.num_samples, _index_pieces(spec, number))
+
+    def reading(self, samples_per_file: int) -> Reading:
+        """See Format."""
+        return Reading.SPANS
+
+    def sample_bytes(self, record: RecordSpec | None, file_bytes: int, samples_per_file: int) -> int:
+        """See Format."""
+        return super().sample_bytes(None, file_bytes, samples_per_file) if record is None else record.sample_bytes
+
+    def index(self, key: str, samples_per_file: int) -> Indexing:
+        """See Format."""
+        collector, at, blocks, whole = _Collector(), 0, 1, True
+        while whole:
+            starts = [at + number * _BLOCK_BYTES for number in range(blocks)]
+            objects = (key + _OFFSETS.ending, key + _SIZES.ending)
+            answers = yield [Need(name, start, _BLOCK_BYTES) for start in starts for name in objects]
+            for offsets, sizes in zip(answers[::2], answers[1::2], strict=True):
+                assert offsets is not None
+                assert sizes is not None
+                if whole:
+                    whole = collector.add(offsets, sizes)
+            at, blocks = at + blocks * _BLOCK_BYTES, min(2 * blocks, _MOST_BLOCKS)
+        return collector.result()
+
+    def locate(self, index: FileIndex, samples: Sequence[int], limit: int) -> Sequence[Group]:
+        """See Format."""
+        assert isinstance(index, RegularSpans | SpanTable)
+        return coalesce(index, samples, limit)
+
+    def decode_group(self, index: FileIndex, group: Group, landed: Landed, into: memoryview) -> Sequence[Placed]:
+        """See Format."""
+        first, layout = landed.starts[0], self._layout
+        return [Placed(first + start, length, layout(length)) for start, length in group.places]
+
+    def _layout(self, length: int) -> Layout:
+        if self._layouts[0] != length:
+            self._layouts = length, (ArraySpec("x", "|u1", (length,), 0),)
+        return self._layouts[1]
+
+
+class MmapIndexedBinary(IndexedBinary):
+    """The same files; dlio_benchmark maps them into memory, here they are read."""
+
+    name: ClassVar[str] = "mmap_indexed_binary"
+    suffix: ClassVar[str] = "mmap_indexed_binary"
+
+
+class _Collector:
+    """The index of a file from its entries, a block at a time; one run of equal distances as long as that holds."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._regular: RegularSpans | None = None
+        self._blocks: list[tuple[Int64, Int64]] = []
+        """All entries, once they were found to be irregular."""
+
+    def add(self, offset_bytes: memoryview, size_bytes: memoryview) -> bool:
+        """Take a block of both objects; False where they end with it. Raises FormatError."""
+        if len(offset_bytes) != len(size_bytes) or len(offset_bytes) % _ENTRY:
+            raise FormatError(
+                f"its index does not fit together: from sample {self._count} on, {_OFFSETS.ending} holds"
+                f" {len(offset_bytes)} bytes and {_SIZES.ending} {len(size_bytes)}; expected as many, {_ENTRY} a sample"
+            )
+        offsets, sizes = (np.frombuffer(data, "<i8") for data in (offset_bytes, size_bytes))
+        # What is 2^63 and more as uint64 is negative here, and so is a sum that overflows.
+        wrong = np.flatnonzero((offsets < 0) | (sizes <= 0) | (offsets + sizes < 0))
+        if len(wrong):
+            at = int(wrong[0])
+            raise FormatError(
+                f"its index says that sample {self._count + at} has {sizes.view(np.uint64)[at]} bytes from byte"
+                f" {offsets.view(np.uint64)[at]} on, which no file can hold"
+            )
+        if len(offsets) and (self._blocks or not self._goes_on(offsets, sizes)):
+            self._keep(offsets, sizes)
+        self._count += len(offsets)
+        return len(offset_bytes) == _BLOCK_BYTES
+
+    def result(self) -> RegularSpans | SpanTable:
+        """After the last block."""
+        if self._regular is not None:
+            return self._regular
+        if not self._blocks:
+            raise FormatError(f"its index ({_OFFSETS.ending}, {_SIZES.ending}) is empty; generate the data set again")
+        offsets, sizes = (np.concatenate(part) for part in zip(*self._blocks, strict=True))
+        return SpanTable(offsets, sizes)
+
+    def _goes_on(self, offsets: Int64, sizes: Int64) -> bool:
+        """Whether all so far lie at one distance; counts them in if so."""
+        before = self._regular
+        found = span_index(offsets, sizes)
+        if not isinstance(found, RegularSpans):
+            return False
+        if before is not None:
+            follows = before.first + before.num_samples * before.stride == found.first
+            alike = before.length == found.length and (found.num_samples == 1 or found.stride == before.stride)
+            if not (follows and alike):
+                return False
+            found = RegularSpans(before.num_samples + len(offsets), before.first, before.stride, before.length)
+        self._regular = found
+        return True
+
+    def _keep(self, offsets: Int64, sizes: Int64) -> None:
+        if self._regular is not None:
+            self._blocks.append(self._regular.of(np.arange(self._regular.num_samples)))
+            self._regular = None
+        self._blocks.append((offsets.copy(), sizes.copy()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Progression(Sequence[Piece]):
+    """``first + i * step`` as uint64 for all i below ``entries``; computed, never held."""
+
+    first: int
+    step: int
+    entries: int
+
+    def __len__(self) -> int:
+        return (self.entries + _BLOCK_ENTRIES - 1) // _BLOCK_ENTRIES
+
+    @overload
+    def __getitem__(self, index: int) -> Piece: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Piece]: ...
+    def __getitem__(self, index: int | slice) -> Piece | Sequence[Piece]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        start = index * _BLOCK_ENTRIES
+        numbers = np.arange(start, min(start + _BLOCK_ENTRIES, self.entries), dtype=np.uint64)
+        return Piece(start * _ENTRY, (numbers * np.uint64(self.step) + np.uint64(self.first)).astype("<u8").tobytes())
+
+
+def _index_pieces(spec: RecordSpec, number: int) -> _Progression:
+    """Of the offsets (0) or the sizes (1)."""
+    size = spec.sample_bytes
+    return _Progression(0, size, spec.num_samples) if number == 0 else _Progression(size, 0, spec.num_samples)
