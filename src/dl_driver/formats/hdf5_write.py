@@ -67,10 +67,9 @@ class Skeleton:
 @lru_cache(maxsize=1024)
 def skeleton(sets: DataSets) -> Skeleton:
     """Of a file of contiguous data sets."""
-    import h5py
 
     tape = _Tape()
-    with h5py.File(tape, "w", libver="latest") as file:
+    with _create(tape) as file:
         offsets = [_reserve(file, f"records_{number}", sets.shape, sets.dtype) for number in range(sets.count)]
         _reserve(file, "labels", (sets.num_samples,), "int64")
     return Skeleton(tape.size, tape.pieces(), tuple(offsets))
@@ -111,12 +110,11 @@ def _no_checksum(data: memoryview, crc: int) -> int:
 
 def write_chunked(sets: DataSets, fill: ContentReader, options: FormatOptions) -> Iterator[Piece]:
     """A file whose data sets are in chunks, packed or not."""
-    import h5py
 
     tape = _Tape()
     size, whole = sets.row_bytes, sets.row_bytes * sets.num_samples
     row = np.empty(size, np.uint8)
-    with h5py.File(tape, "w", libver="latest") as file:
+    with _create(tape) as file:
         made = [_create_chunked(file, f"records_{number}", sets, options) for number in range(sets.count)]
         file.create_dataset("labels", data=np.zeros(sets.num_samples, np.int64))
         for number, data_set in enumerate(made):
@@ -229,3 +227,16 @@ class _Tape:
             if self.size > self._taken:
                 yield Piece(self._taken, bytes(self.size - self._taken))
             yield from (Piece(offset, data) for offset, data in self._patches.items())
+
+
+def _create(tape: Any) -> Any:
+    """An open file of the latest version, without the time in its root group, so that its bytes are the same each time."""
+    import h5py
+
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, tape)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_libver_bounds(h5py.h5f.LIBVER_LATEST, h5py.h5f.LIBVER_LATEST)
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    return h5py.File(h5py.h5f.create(repr(tape).encode(), h5py.h5f.ACC_TRUNC, creation, access))
