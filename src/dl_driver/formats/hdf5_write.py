@@ -230,7 +230,7 @@ class _Tape:
 
 
 def _create(tape: Any) -> Any:
-    """An open file of the latest version, without the time in its root group, so that its bytes are the same each time."""
+    """An open file of the latest version; no time in its root group, so that its bytes are the same each time."""
     import h5py
 
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
