@@ -65,7 +65,6 @@ class TestHdf5Lzf(FormatConformance):
     options = FormatOptions(compression="lzf", hdf5=Hdf5(max_shape=(60, 60)))
     specs = (RecordSpec((13, 7), "uint8", 2), RecordSpec((40, 30), "int32", 5))
     finds_flips = False
-    repeatable = False  # LZF looks matches up in a table that it does not clear
 
 
 class TestHdf5Shared(FormatConformance):

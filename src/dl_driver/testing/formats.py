@@ -106,8 +106,6 @@ class FormatConformance:
         RecordSpec((3, 4, 5), "float32", 3),
     )
     """Kinds of files to try."""
-    repeatable: ClassVar[bool] = True
-    """Whether the same content is always written as the same bytes."""
     finds_flips: ClassVar[bool] = True
     """Whether checksums cover every byte that matters, so that a flipped bit never reaches a sample."""
     max_cuts: ClassVar[int] = 60
@@ -171,8 +169,6 @@ class FormatConformance:
             end = max(end, offset + len(data))
 
     def test_encoding_is_repeatable(self, written: Written) -> None:
-        if not self.repeatable:
-            pytest.skip("its compressor does not write the same bytes twice")
         again = Written(self.format_name, self.options, written.spec)
         key = written.files.key(1)
         assert written.storage.get(key) == again.storage.get(key)
