@@ -27,6 +27,8 @@ from dl_driver.formats.spans import (
 )
 from dl_driver.loader import reading as reading_module
 from dl_driver.loader import sizing as sizing_module
+from dl_driver.loader.filling import divided
+from dl_driver.loader.limited_queue import LimitedQueue
 from dl_driver.loader.loader import Loader
 from dl_driver.loader.sizing import Depth, make_plan
 from dl_driver.loader.spans import IndexCache, Part, parts_of
@@ -216,7 +218,7 @@ def test_never_more_reads_in_flight_than_the_queue_takes() -> None:
 
     storage = MemoryStorage("memory://limited", StorageSettings())
     storage.put("k", [Piece(0, b"abc")])
-    queue = reading_module.LimitedQueue(Counting(storage, None), 4)
+    queue = LimitedQueue(Counting(storage, None), 4)
     queue.submit([Read("k", 0, 3, memoryview(bytearray(3)), tag) for tag in range(10)])
     assert [completion.tag for _ in range(10) for completion in queue.wait(0)] == list(range(10))
     assert Counting.most == 4
@@ -258,4 +260,4 @@ def test_spans_touch_or_are_read_apart() -> None:
 
 
 def test_shares_add_up() -> None:
-    assert reading_module.divided(11, 4) == [5, 2, 2, 2]
+    assert divided(11, 4) == [5, 2, 2, 2]

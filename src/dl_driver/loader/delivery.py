@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The dl-driver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a sample to reads, and from bytes that arrived to a checked sample in its place. One class a way of delivery."""
+"""From a sample to reads through a buffer, and from bytes that arrived to a checked sample in its place."""
 
 import math
 import mmap
@@ -15,6 +15,7 @@ import numpy as np
 from dl_driver.errors import DataError, FormatError
 from dl_driver.formats.base import ArraySpec, Layout, StreamDecoder, views
 from dl_driver.formats.expectation import Decoder
+from dl_driver.loader.filling import TAG_SHIFT
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.storage.base import Completion, Read
 
@@ -77,44 +78,11 @@ class Deliverer(Protocol):
         ...
 
 
-TAG_SHIFT = 32
-"""A read's tag is ``window << TAG_SHIFT | task number``."""
-
-
 def make_deliverer(plan: LoaderPlan, decoder: Decoder, max_tasks: int) -> Deliverer:
     """The deliverer for a plan; ``max_tasks`` are in flight at once."""
-    if plan.delivery is Delivery.WHOLE:
-        return WholeDelivery(plan, decoder)
     if plan.delivery is Delivery.COPY:
         return CopyDelivery(plan, decoder, max_tasks)
     return WindowDelivery(plan, decoder, max_tasks)
-
-
-class WholeDelivery:
-    """See Delivery.WHOLE."""
-
-    def __init__(self, plan: LoaderPlan, decoder: Decoder) -> None:
-        self._file_bytes, self._decoder = plan.file_bytes, decoder
-
-    def begin(self, task: Task) -> Sequence[Read]:
-        """See Deliverer."""
-        return (Read(task.key, 0, self._file_bytes, task.place, task.number),)
-
-    def complete(self, task: Task, completion: Completion, window: int) -> Sequence[Read] | None:
-        """See Deliverer."""
-        length = completion.length
-        check_room(length, self._file_bytes)
-        task.submitted_ns, task.done_ns = completion.submitted_ns, completion.done_ns
-        if completion.first_byte_ns is not None:
-            task.first_byte_ns = completion.first_byte_ns
-        started = perf_counter_ns()
-        task.layout = self._decoder.decode(task.place[:length])
-        task.decode_ns = perf_counter_ns() - started
-        task.length = task.read_bytes = length
-        return None
-
-    def forget(self, task: Task) -> None:
-        """Nothing is held."""
 
 
 class CopyDelivery:

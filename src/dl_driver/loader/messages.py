@@ -11,7 +11,9 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dl_driver import errors
 from dl_driver.dataset.order import EpochOrder
+from dl_driver.errors import DlDriverError
 from dl_driver.formats.base import Layout
 from dl_driver.storage.base import QueueReport
 
@@ -86,3 +88,15 @@ def pickled(letter: bytes, content: object) -> bytes:
 def unpickled(packet: bytes) -> object:
     """The content of a rare packet; it comes from our own process."""
     return pickle.loads(memoryview(packet)[1:])
+
+
+def failure_of(error: DlDriverError) -> WorkerFailure:
+    """An error as a packet's content."""
+    return WorkerFailure(type(error).__name__, str(error))
+
+
+def error_of(failure: WorkerFailure) -> DlDriverError:
+    """The error that a worker met, to be raised in the host process."""
+    kind = getattr(errors, failure.kind, errors.RunError)
+    error: DlDriverError = kind(failure.message)
+    return error

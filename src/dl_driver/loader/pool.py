@@ -22,7 +22,7 @@ from dl_driver.errors import DlDriverError, WorkerError
 from dl_driver.formats.base import Layout
 from dl_driver.loader import messages
 from dl_driver.loader.plan import LoaderPlan
-from dl_driver.loader.reading import ReaderLoop, error_of, failure_of
+from dl_driver.loader.reading import ReaderLoop
 from dl_driver.loader.slab import IDLE, Slab
 from dl_driver.loader.worker import WorkerPayload
 from dl_driver.metrics.clock import Waiter
@@ -127,7 +127,7 @@ class InlineLink:
         try:
             self._loop.turn(0)
         except DlDriverError as error:
-            self._said.append(messages.pickled(messages.ERROR, failure_of(error)))
+            self._said.append(messages.pickled(messages.ERROR, messages.failure_of(error)))
         said = list(self._said)
         self._said.clear()
         return said
@@ -320,7 +320,7 @@ class WorkerPool:
             elif letter == messages.REPORT:
                 self._reports.append(cast(messages.WorkerReport, messages.unpickled(packet)))
             elif letter == messages.ERROR:
-                raise error_of(cast(messages.WorkerFailure, messages.unpickled(packet)))
+                raise messages.error_of(cast(messages.WorkerFailure, messages.unpickled(packet)))
 
     def _reading(self, worker: int) -> str:
         return self._describe(self.plan.readers_of(worker))

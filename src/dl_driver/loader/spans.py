@@ -31,7 +31,8 @@ from dl_driver.formats.spans import (
     short,
     too_large,
 )
-from dl_driver.loader.delivery import TAG_SHIFT, check_room, crop_shape
+from dl_driver.loader.delivery import check_room, crop_shape
+from dl_driver.loader.filling import TAG_SHIFT
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.sizing import LINE, landing_bytes
 from dl_driver.loader.slab import round_up

@@ -12,7 +12,7 @@ from typing import Any
 from dl_driver.errors import DlDriverError
 from dl_driver.loader import messages
 from dl_driver.loader.plan import LoaderPlan
-from dl_driver.loader.reading import ReaderLoop, failure_of
+from dl_driver.loader.reading import ReaderLoop
 from dl_driver.loader.slab import Slab
 from dl_driver.metrics.clock import sharpen_timers
 
@@ -38,7 +38,7 @@ def main(channel: "Connection[Any, Any]", payload: WorkerPayload) -> None:
         while not loop.turn() or _take_packets(host, loop):
             pass
     except DlDriverError as error:
-        _send(host, messages.pickled(messages.ERROR, failure_of(error)))
+        _send(host, messages.pickled(messages.ERROR, messages.failure_of(error)))
     # Skips the interpreter's shutdown, which nothing here needs.
     os._exit(0)
 

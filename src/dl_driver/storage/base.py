@@ -30,6 +30,8 @@ class Read(NamedTuple):
     """Comes back with the completion; unique among the reads in flight."""
     session: int = 0
     """0: open, read, close. Otherwise the object stays open for all reads with this number, until ``release``."""
+    address: int = 0
+    """Where ``into`` lies in memory, if the caller knows; 0: the queue finds out."""
 
 
 class Completion(NamedTuple):

@@ -46,7 +46,7 @@ class Job:
     """It was sent on a connection that had been closed while idle; that is no failure, once."""
 
     def __init__(self, read: Read, now: int, *, asked_range: bool) -> None:
-        self.key, self.offset, self.length, self.into, self.tag, _ = self.read = read
+        self.key, self.offset, self.length, self.into, self.tag, *_ = self.read = read
         # ``length`` shrinks to what the object really holds of the span; the read's stays.
         self.submitted_ns = now
         self.asked_range = asked_range

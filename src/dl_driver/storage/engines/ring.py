@@ -10,6 +10,7 @@ fills in the path, the offset, the address and the length. A session opens its f
 
 import os
 import struct
+import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ _OP_POLL_ADD, _OP_OPENAT, _OP_CLOSE, _OP_READ = 6, 18, 19, 22
 _FIXED_FILE, _HARDLINK, _SKIP_SUCCESS = 1 << 0, 1 << 3, 1 << 6
 _POLL_IN = 1
 _PATH_MAX = 4096
+_FILE_NAMES = sys.getfilesystemencoding()
 _CHAIN = 3
 """Requests of a read outside a session."""
 _OTHERS = 64
@@ -176,7 +178,8 @@ class RingQueue:
         start = slot * _PATH_MAX
         self._paths[start : start + len(path)] = path
         chain = slot * _CHAIN
-        _pack_span(self._sqes, (chain + 1) * SQE_SIZE + 8, read.offset, address_of(read.into), read.length)
+        address = read.address or address_of(read.into)
+        _pack_span(self._sqes, (chain + 1) * SQE_SIZE + 8, read.offset, address, read.length)
         self._whole[slot] = (read, now)
         self._in_flight += 1
         self._ring.push(chain, _CHAIN)
@@ -219,7 +222,7 @@ class RingQueue:
         )  # fmt: skip
 
     def _path_of(self, key: str) -> bytes:
-        path = os.fsencode(key) + b"\0"
+        path = key.encode(_FILE_NAMES, "surrogateescape") + b"\0"
         if len(path) > _PATH_MAX:
             raise StorageError(f"{key}: the name is longer than {_PATH_MAX - 1} bytes")
         return path
