@@ -25,10 +25,9 @@ from dl_driver.run.recorder import BlockRecorder
 
 _SPIN_NS = 60_000
 """Before a deadline the clock is watched for so long, since a sleep may end late."""
-
-
 _DIGEST_NS = 3_000_000
 """Records of samples are digested where there is so much time."""
+_MOST_OVERSHOOTS = 1 << 16
 
 
 @dataclass(slots=True)
@@ -73,7 +72,9 @@ class Accelerators:
         self._unrecorded: _Step | None = None
         """The step before, whose stamps are written down while the accelerators compute."""
         self.overshoot = Histogram()
-        """Nanoseconds from a deadline until it was noticed."""
+        """Nanoseconds from a deadline until it was noticed, of the blocks that are over."""
+        self._overshoot_ns: list[int] = []
+        """Those not yet in there, since one value costs a histogram as much as thousands."""
 
     def run(
         self,
@@ -117,6 +118,7 @@ class Accelerators:
         if self._unrecorded is None:
             return 0
         self._record()
+        self._digest_overshoots()
         return step.number + 1
 
     def _step(self, step: "_Step", compute_ns: NDArray[np.int64]) -> None:
@@ -172,7 +174,13 @@ class Accelerators:
         recorder.compute_ns[number] = [done - taken for done, taken in zip(step.done_ns, step.taken_ns, strict=True)]
         recorder.barrier_ns[number] = [step.barrier_ns - done for done in step.done_ns]
         recorder.end_ns[number] = step.barrier_ns - self._run_start_ns
-        self.overshoot.record(np.array(step.overshoot_ns))
+        self._overshoot_ns += step.overshoot_ns
+        if len(self._overshoot_ns) > _MOST_OVERSHOOTS:
+            self._digest_overshoots()
+
+    def _digest_overshoots(self) -> None:
+        self.overshoot.record(np.array(self._overshoot_ns, np.int64))
+        self._overshoot_ns.clear()
 
     def _take(self, step: int, waiting: list[int], taken_ns: list[int]) -> tuple[list[ReadyBatch], list[int]]:
         """Give every waiting accelerator its batch where it is ready; returns those taken and who still waits."""

@@ -10,6 +10,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
 CACHESTAT = 451
+_IO_URING_ENTER = 426
 _AT_EMPTY_PATH = 0x1000
 _STATX_DIOALIGN = 0x2000
 _STATX_WORDS = 64
@@ -24,6 +25,22 @@ def syscall(number: int, *arguments: object) -> int:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
     return result
+
+
+# A function of its own with its argument types told: half the time of one that converts what it is given.
+_enter = ctypes.CDLL(None, use_errno=True).syscall
+_enter.restype = ctypes.c_long
+_enter.argtypes = (
+    ctypes.c_long, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_size_t,
+)  # fmt: skip
+
+
+def io_uring_enter(ring: int, submit: int, wait: int, flags: int, argument: tuple[int | None, int]) -> None:
+    """Hand over ``submit`` requests and wait for ``wait`` completions; ``argument`` has an address and a size. Raises
+    OSError. Hot."""
+    if _enter(_IO_URING_ENTER, ring, submit, wait, flags, *argument) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
 
 
 def address_of(buffer: memoryview) -> int:

@@ -12,9 +12,9 @@ import mmap
 import os
 import struct
 
-from dl_driver.storage.syscalls import syscall
+from dl_driver.storage.syscalls import io_uring_enter, syscall
 
-_SETUP, _ENTER, _REGISTER = 425, 426, 427
+_SETUP, _REGISTER = 425, 427
 _SUBMISSION_RING, _COMPLETION_RING, _SUBMISSION_ENTRIES = 0, 0x8000000, 0x10000000
 _FEATURE_SINGLE_MMAP, _FEATURE_EXT_ARG, _FEATURE_CQE_SKIP = 1 << 0, 1 << 8, 1 << 11
 # Completions are worked off when this thread asks for them, not by interrupting it (Linux 6.1).
@@ -23,6 +23,7 @@ _ENTER_GETEVENTS, _ENTER_EXT_ARG = 1, 8
 _REGISTER_FILES = 2
 SQE_SIZE, _CQE_SIZE = 64, 16
 _U32 = 0xFFFFFFFF
+_NO_ARGUMENT = (None, 0)
 
 _iter_completions = struct.Struct("<QiI").iter_unpack
 
@@ -63,6 +64,7 @@ class Ring:
             raise
         self._timeout = _Timeout()
         self._argument = _WaitArgument(timeout=ctypes.addressof(self._timeout))
+        self._argument_place = (ctypes.addressof(self._argument), ctypes.sizeof(self._argument))
 
     def _set_up(self, entries: int) -> "ctypes.Array[ctypes.c_uint32]":
         """The parameters as the kernel filled them in."""
@@ -128,16 +130,13 @@ class Ring:
             return
         self._words[self._sq_tail] = self._tail
         flags = _ENTER_GETEVENTS
-        argument, size = None, 0
+        argument: tuple[int | None, int] = _NO_ARGUMENT
         if wait and timeout_ns is not None:
             self._timeout.seconds, self._timeout.nanoseconds = divmod(timeout_ns, 1_000_000_000)
             flags |= _ENTER_EXT_ARG
-            argument, size = ctypes.byref(self._argument), ctypes.sizeof(self._argument)
+            argument = self._argument_place
         try:
-            syscall(
-                _ENTER, ctypes.c_uint(self._descriptor), ctypes.c_uint(self._unsubmitted), ctypes.c_uint(int(wait)),
-                ctypes.c_uint(flags), argument, ctypes.c_size_t(size),
-            )  # fmt: skip
+            io_uring_enter(self._descriptor, self._unsubmitted, int(wait), flags, argument)
         except OSError as error:
             if error.errno not in (errno.ETIME, errno.EINTR):
                 raise
