@@ -22,6 +22,8 @@ def main() -> None:
     outcome = {
         "torch": install(environment, extras["bench-torch"]),
         "s3dlio": install(environment, extras["bench-s3dlio"]),
+        "obstore": install(environment, extras["bench-obstore"]),
+        "s3torchconnector": install(environment, extras["bench-s3torchconnector"]),
         # Its own list of requirements holds packages for GPUs and other loaders that have no place in this
         # comparison; the extra names those that reading and writing NPZ takes.
         "dlio": install(environment, extras["bench-dlio"])

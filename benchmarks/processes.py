@@ -28,12 +28,22 @@ _WATCH_SECONDS = 0.1
 class Serving:
     """A module of benchmarks.contestants, in its own process for as long as it is wanted."""
 
-    def __init__(self, name: str, how: str, python: Path, module: str, arguments: Sequence[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        how: str,
+        python: Path,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name, self.how = name, how
         self._errors = TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self._process = subprocess.Popen(
             [str(python), "-m", f"benchmarks.contestants.{module}", *arguments],
             cwd=ROOT,
+            env=os.environ | (environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

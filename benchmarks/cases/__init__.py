@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks.cases import direct, full_run, generation, memory, small_files
+from benchmarks.cases import direct, full_run, generation, memory, object_stores, small_files
 from benchmarks.compare import Options
 from benchmarks.measurement import Case
 
@@ -19,6 +19,13 @@ SUBJECTS: Mapping[str, Callable[[Options], Iterator[Case]]] = {
     "direct_8m": direct.eight_mib,
     "direct_4k_files": direct.many_files,
     "generate": generation.eight_mb,
+    "s3_1k": object_stores.one_kib,
+    "s3_112k": object_stores.hundred_kib,
+    "s3_8mb": object_stores.eight_mb,
+    "s3_tls_8mb": object_stores.tls,
+    "s3_seaweedfs_1k": object_stores.seaweed,
+    "s3_faults": object_stores.faults,
+    "azure_1k": object_stores.azure,
     "memory_unet3d": memory.unet3d,
     "memory_ten_million_files": memory.ten_million_files,
 }

@@ -4,6 +4,7 @@
 """dl-driver's loader: every sample's arrays are taken as views, and one byte of each is read."""
 
 import argparse
+import json
 
 from benchmarks.contestants.serve import serve
 from dl_driver import open_loader
@@ -19,6 +20,8 @@ def main() -> None:
     parser.add_argument("--min-seconds", type=float, required=True)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--max-inflight", type=int)
+    parser.add_argument("--readahead", type=int)
+    parser.add_argument("--storage-options", type=json.loads, default={}, help="JSON")
     parser.add_argument("--shuffle", action="store_true")
     options = parser.parse_args()
     loader = open_loader(
@@ -28,7 +31,9 @@ def main() -> None:
         batch_size=options.batch_size,
         workers=options.workers,
         max_inflight=options.max_inflight,
+        readahead=options.readahead,
         shuffle=options.shuffle,
+        storage_options=options.storage_options,
         strict_direct=True,
     )
     has_labels = options.format == "npz"

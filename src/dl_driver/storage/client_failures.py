@@ -12,6 +12,11 @@ _REASONS = (
         "the name cannot be resolved: check storage.storage_options.endpoint_url and this machine's name service",
     ),
     (
+        re.compile(r"CaUsedAsEndEntity"),
+        "its certificate is an authority's own, which listing and the general client do not take: give the server one"
+        " that says CA:FALSE",
+    ),
+    (
         re.compile(r"certificate|UnknownIssuer|InvalidCertificate", re.IGNORECASE),
         "its certificate is not trusted: name its authority's with storage.storage_options.ca_file",
     ),

@@ -23,6 +23,7 @@ from dl_driver.storage.client_failures import status_in, unreachable
 from dl_driver.storage.engines.handover import HandoverQueue
 from dl_driver.storage.engines.http import HttpQueue
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict
+from dl_driver.storage.engines.tls_probe import tls_trouble
 from dl_driver.storage.redaction import redacted
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ class CloudStorage(ABC):
         except (obstore.exceptions.BaseError, ValueError, OSError) as error:
             text = redacted(str(error))
             if reason := unreachable(text):
+                reason = tls_trouble(self, self.write_endpoint) or reason
                 raise UnreachableError(self._message(operation, key, f"{self.write_endpoint.url}: {reason}")) from error
             raise StorageError(self._message(operation, key, self.explain(status_in(text), text))) from error
 

@@ -51,6 +51,8 @@ class ObjectStoreOptions:
     """To an endpoint from one process; None: as many as reads are in flight, and a few for large ones."""
     range_size: int | None = None
     """Bytes of one request where a large read is split; 0: never split; None: chosen by the engine."""
+    late_share: float = 0.05
+    """Of all requests may be given up for taking far longer than the others, and be made again at once; 0: none."""
     limits: Limits = Limits()
 
     @classmethod
@@ -70,6 +72,7 @@ class ObjectStoreOptions:
             ca_file=asked.ca_file,
             connections=asked.connections,
             range_size=asked.range_size,
+            late_share=asked.late_share,
             limits=Limits(
                 attempts=asked.s3_max_attempts or _ATTEMPTS,
                 connect_s=asked.connect_timeout,

@@ -100,6 +100,9 @@ class StorageOptions(Section):
     """Seconds from a request to the first byte of its answer."""
     stall_timeout: PositiveNumber = 10
     """Seconds without a byte in the middle of an answer."""
+    late_share: NumberFromZero = 0.05
+    """Of all requests, how many may be given up and made again at once for taking far longer than the others; 0: none.
+    """
     s3_force_path_style: bool | None = None
     """The bucket's name in the path, not in the host."""
     s3_max_attempts: Positive | None = None

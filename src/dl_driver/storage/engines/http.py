@@ -24,13 +24,14 @@ from dl_driver.storage.engines.handover import Handover
 from dl_driver.storage.engines.http_connection import Connection, Place, Places
 from dl_driver.storage.engines.http_exchange import Exchange, describe
 from dl_driver.storage.engines.http_job import Job, part_sizes, split
+from dl_driver.storage.engines.http_patience import CHECK_NS, Patience
 from dl_driver.storage.engines.http_response import Head, etag_of, retry_after_s, unsatisfied_total
 from dl_driver.storage.engines.http_service import Judgement, Service
 from dl_driver.storage.engines.retry import RetryBudget, jittered_delay_ns
+from dl_driver.storage.engines.tls_probe import tls_trouble
 from dl_driver.storage.options import ObjectStoreOptions
 
 _SECOND = 1_000_000_000
-_CHECK_NS = _SECOND // 10
 _PRECISE_NS = 20_000_000
 """Shorter waits are timed to the microsecond; the kernel counts epoll's in milliseconds."""
 _MAX_EVENTS = 64
@@ -74,8 +75,10 @@ class HttpQueue:
         """An object was larger than what was asked of it: from now on requests name their range."""
         self._retries: Counter[str] = Counter()
         self._budget = RetryBudget()
+        self._patience = Patience(options.late_share)
+        self._answers = 0
         self._random = random.Random()
-        self._next_check = perf_counter_ns() + _CHECK_NS
+        self._next_check = perf_counter_ns() + CHECK_NS
         self._ticket = itertools.count()
 
     def submit(self, reads: Sequence[Read]) -> None:
@@ -98,7 +101,7 @@ class HttpQueue:
             now = perf_counter_ns()
             if until is not None and now >= until and timeout_ns:
                 break
-            self.woken = self._turn(self._patience(now, until))
+            self.woken = self._turn(self._time_left(now, until))
             if timeout_ns == 0:
                 break
         done, self._done = self._done, []
@@ -128,7 +131,7 @@ class HttpQueue:
         self._handover.close()
         self._poll.close()
 
-    def _patience(self, now: int, until: int | None) -> int | None:
+    def _time_left(self, now: int, until: int | None) -> int | None:
         """How long the next wait may last, in ns."""
         ends = [] if until is None else [until]
         if self._delayed:
@@ -193,6 +196,7 @@ class HttpQueue:
     def connected(self, connection: Connection) -> None:
         """See Outcome."""
         assert connection.job is not None
+        connection.connecting = False
         self._exchange.send(connection, connection.job, perf_counter_ns())
 
     def arrived(self, connection: Connection, now: int) -> None:
@@ -206,6 +210,7 @@ class HttpQueue:
         if connection.excess:
             self._ranged = True
         self._rest(connection)
+        self._answers += 1
         if not job.attempts:
             self._budget.earn()
         self._finish(job, now, None)
@@ -221,7 +226,7 @@ class HttpQueue:
             self._beyond_the_end(job, head)
         elif head.status == 412 and job.etag is not None:
             job.restart()
-            self._retry(job, "changed", "the object changed while it was read", endpoint.url)
+            self._retry(job, "changed", "the object changed while it was read", connection.place)
         elif head.status in (200, 206):
             self._hand_over(job)
         else:
@@ -234,13 +239,12 @@ class HttpQueue:
                 slow = verdict.judgement is Judgement.SLOW_DOWN
                 after = min(retry_after_s(head.text) or 0, _MAX_RETRY_AFTER_S)
                 self._retry(
-                    job, f"status {head.status}", verdict.reason, endpoint.url, slow=slow, after_ns=after * _SECOND
+                    job, f"status {head.status}", verdict.reason, connection.place, slow=slow, after_ns=after * _SECOND
                 )
 
     def broke(self, connection: Connection, kind: str, reason: str) -> None:
         """See Outcome."""
         job, place = connection.job, connection.place
-        connecting = connection.handler in (self._exchange.on_connecting, self._exchange.on_handshake)
         if job is None:
             with contextlib.suppress(ValueError):
                 self._idle.remove(connection)
@@ -248,14 +252,17 @@ class HttpQueue:
             return
         head_seen = self._note_progress(connection, job)
         self._drop(connection)
-        if connecting:
+        if connection.connecting:
             self._connection_failed(place, job, kind, reason, perf_counter_ns())
         elif not connection.fresh and not head_seen and not job.stale and kind in ("closed early", "reset"):
             job.stale = True
             self._retries["idle end"] += 1
             self._pending.appendleft(job)
+        elif kind == "late":
+            self._retries[kind] += 1
+            self._pending.appendleft(job)
         else:
-            self._retry(job, kind, reason, place.endpoint.url)
+            self._retry(job, kind, reason, place)
 
     def impossible(self, connection: Connection, reason: str) -> None:
         """See Outcome."""
@@ -281,10 +288,9 @@ class HttpQueue:
         body = bytes(job.into[: job.length])
         if etag_of(connection.raw_head) is not None or b"<Error>" not in body[:256]:
             return False
-        url = connection.place.endpoint.url
         self._rest(connection)
         job.restart()
-        self._retry(job, "error as success", self._service.judge(500, body).reason, url)
+        self._retry(job, "error as success", self._service.judge(500, body).reason, connection.place)
         return True
 
     def _beyond_the_end(self, job: Job, head: Head) -> None:
@@ -315,15 +321,18 @@ class HttpQueue:
 
     def _connection_failed(self, place: Place, job: Job, kind: str, reason: str, now: int) -> None:
         self._places.failed(place, now)
-        self._retry(job, kind, reason, place.endpoint.url)
+        self._retry(job, kind, reason, place)
 
-    def _retry(self, job: Job, kind: str, reason: str, url: str, *, slow: bool = False, after_ns: int = 0) -> None:
+    def _retry(self, job: Job, kind: str, reason: str, place: Place, *, slow: bool = False, after_ns: int = 0) -> None:
         job.attempts += 1
+        url = place.endpoint.url
+        count = f"{job.attempts} attempts" if job.attempts > 1 else "its only attempt"
         if job.attempts >= self._limits.attempts:
-            count = f"{job.attempts} attempts" if job.attempts > 1 else "its only attempt"
+            if not self._answers and kind in ("closed early", "reset"):
+                reason = tls_trouble(self._service, place.endpoint) or reason
             self._fail(job, self._message(job, url, f"{count} failed, the last one: {reason}"), UnreachableError)
         elif not self._budget.spend():
-            why = f"too many requests failed to go on; this one: {reason}"
+            why = f"{count} failed, and too many of other reads to go on, the last one: {reason}"
             self._fail(job, self._message(job, url, why), UnreachableError)
         else:
             self._retries[kind] += 1
@@ -358,44 +367,14 @@ class HttpQueue:
     def _finish_part(self, job: Job, now: int, error: StorageError | None) -> None:
         group = job.group
         assert group is not None
-        group.left -= 1
-        group.error = group.error or error
-        if error is None:
-            self._join(job)
-        if not group.left:
-            self._done.append(
-                Completion(
-                    job.tag, 0 if group.error else group.end, group.submitted_ns, group.first_byte_ns, now, group.error
-                )
-            )
-
-    def _join(self, job: Job) -> None:
-        """A part of a split read is there: all parts must be of one object."""
-        group = job.group
-        assert group is not None
-        if job.first_byte_ns is not None:
-            group.first_byte_ns = min(job.first_byte_ns, group.first_byte_ns or job.first_byte_ns)
-        if job.length:
-            group.end = max(group.end, job.offset - group.read.offset + job.length)
-        changed = job.total is not None and group.total not in (None, job.total)
-        if changed or (job.etag is not None and group.etag not in (None, job.etag)):
+        if not group.joined(job, error):
+            return
+        if group.changed and group.error is None:
             group.error = StorageError(f"cannot read {self._service.name(job.key)}: it changed while it was read")
-        group.total = job.total if job.total is not None else group.total
-        group.etag = job.etag or group.etag
+        length = 0 if group.error else group.end
+        self._done.append(Completion(job.tag, length, group.submitted_ns, group.first_byte_ns, now, group.error))
 
     def _check_times(self, now: int) -> None:
-        self._next_check = now + _CHECK_NS
-        late = [
-            connection
-            for connection in self._connections.values()
-            if connection.limit_ns and now - connection.since_ns > connection.limit_ns
-        ]
-        for connection in late:
-            seconds = connection.limit_ns / _SECOND
-            handler = connection.handler
-            if handler in (self._exchange.on_connecting, self._exchange.on_handshake):
-                self.broke(connection, "connect timeout", f"no connection within {seconds:g} s")
-            elif handler == self._exchange.on_body or connection.partial:
-                self.broke(connection, "stalled", f"no further byte within {seconds:g} s")
-            else:
-                self.broke(connection, "no answer", f"no answer within {seconds:g} s")
+        self._next_check = now + CHECK_NS
+        for connection, kind, reason in self._patience.overdue(self._connections.values(), self._answers, now):
+            self.broke(connection, kind, reason)

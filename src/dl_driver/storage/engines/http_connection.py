@@ -49,8 +49,8 @@ class Connection:
     """One keep-alive connection: at any time it connects, is idle, or serves one job."""
 
     __slots__ = (
-        "at", "end", "excess", "failed_head", "fresh", "get", "handler", "job", "keeps", "limit_ns", "number",
-        "partial", "place", "raw_head", "recv_into", "send", "since_ns", "socket", "tls", "unsent", "view",
+        "at", "connecting", "end", "excess", "failed_head", "fresh", "get", "handler", "job", "keeps", "limit_ns",
+        "number", "partial", "place", "raw_head", "recv_into", "send", "since_ns", "socket", "tls", "unsent", "view",
     )  # fmt: skip
 
     def __init__(self, place: Place, handler: Handler, now: int, limit_ns: int, tls: ssl.SSLContext | None) -> None:
@@ -76,6 +76,8 @@ class Connection:
         self.since_ns, self.limit_ns = now, limit_ns
         """When something last happened, and how long nothing may happen; 0: for ever."""
         self.job: Job | None = None
+        self.connecting = True
+        """It does not stand yet."""
         self.fresh = True
         """No answer came on it yet."""
         self.partial = self.unsent = b""

@@ -27,6 +27,26 @@ class Group:
     """The object's size, the same for all parts."""
     etag: str | None = None
     error: StorageError | None = None
+    changed: bool = False
+    """The parts are not of one object."""
+
+    def joined(self, job: "Job", error: StorageError | None) -> bool:
+        """Take note of a part that ended; True when it was the last."""
+        self.left -= 1
+        self.error = self.error or error
+        if error is None:
+            self._join(job)
+        return not self.left
+
+    def _join(self, job: "Job") -> None:
+        if job.first_byte_ns is not None:
+            self.first_byte_ns = min(job.first_byte_ns, self.first_byte_ns or job.first_byte_ns)
+        if job.length:
+            self.end = max(self.end, job.offset - self.read.offset + job.length)
+        self.changed |= job.total is not None and self.total not in (None, job.total)
+        self.changed |= job.etag is not None and self.etag not in (None, job.etag)
+        self.total = job.total if job.total is not None else self.total
+        self.etag = job.etag or self.etag
 
 
 class Job:
@@ -42,6 +62,8 @@ class Job:
     etag: str | None = None
     """The object's version, once an answer broke off that told it."""
     group: Group | None = None
+    hurries = 0
+    """Times that it was asked for again because it was late; no failures either."""
     stale = False
     """It was sent on a connection that had been closed while idle; that is no failure, once."""
 

@@ -19,6 +19,7 @@ from dl_driver.errors import StorageError, UnreachableError
 from dl_driver.storage.engines.http_exchange import describe
 from dl_driver.storage.engines.http_service import Endpoint, Judgement, Service
 from dl_driver.storage.engines.retry import jittered_delay_ns
+from dl_driver.storage.engines.tls_probe import tls_trouble
 from dl_driver.storage.options import Limits
 
 
@@ -72,6 +73,7 @@ class Sender:
             if attempt < attempts:
                 time.sleep(jittered_delay_ns(attempt, self._random, slow=slow) / 1e9)
         count = f"{attempts} attempts" if attempts > 1 else "its only attempt"
+        reason = tls_trouble(self._service, self._endpoint) or reason
         raise UnreachableError(f"{message.method} at {self._endpoint.url}: {count} failed, the last one: {reason}")
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ retry takes from it, every success gives a little back.
 import random
 from dataclasses import dataclass
 
-_BASE_NS, _SLOW_BASE_NS, _CAP_NS = 100_000_000, 500_000_000, 20_000_000_000
+_BASE_NS, _SLOW_BASE_NS, _CAP_NS = 100_000_000, 250_000_000, 20_000_000_000
 _BUDGET, _COST = 500.0, 5.0
 
 
