@@ -169,6 +169,13 @@ def test_a_key_within_a_list_is_named(write):
             "dataset.record_dims",
             "jpeg format does not support more than 2 dimensions, but got 3 dimensions.",
         ),
+        (
+            "dataset: {format: png, record_dims: [1, 2, 3]}",
+            "dataset.record_dims",
+            "png format does not support more than 2 dimensions, but got 3 dimensions.",
+        ),
+        ("dataset: {format: png, record_dims: [9]}", "dataset.record_dims", "[1, 9] is one row"),
+        ("dataset: {format: jpeg, num_samples_per_file: 2}", "dataset.num_samples_per_file", "is one image"),
         ("dataset: {record_dims: [5], hdf5: {num_dset_per_record: 2}}", "dataset.hdf5.num_dset_per_record", "evenly"),
         ("{framework: tensorflow, reader: {data_loader: pytorch}}", "reader.data_loader", "tensorflow"),
         ("dataset: {num_files_train: 0}", "dataset.num_files_train", "nothing to train on"),

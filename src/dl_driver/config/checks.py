@@ -51,6 +51,13 @@ def _record_shape(workload: Workload) -> Iterator[Conflict]:
     if dataset.format.is_image and len(dims) > _IMAGE_DIMENSIONS:
         message = f"{dataset.format} format does not support more than 2 dimensions, but got {len(dims)} dimensions."
         yield Conflict(("dataset.record_dims", "dataset.format"), message)
+    if dataset.format.is_image and 0 < len(dims) < _IMAGE_DIMENSIONS:
+        message = f"an image has 2 dimensions, rows and columns, but got {list(dims)}; [1, {dims[0]}] is one row"
+        yield Conflict(("dataset.record_dims", "dataset.format"), message)
+    if dataset.format.is_image and dataset.num_samples_per_file != 1:
+        keys = ("dataset.num_samples_per_file", "dataset.format")
+        message = f"a {dataset.format} file is one image, but got {dataset.num_samples_per_file} samples a file"
+        yield Conflict(keys, f"{message}; set it to 1 and num_files_train to the number of samples")
     parts = dataset.hdf5.num_dset_per_record
     if dims and dims[0] % parts:
         keys = ("dataset.hdf5.num_dset_per_record", "dataset.record_dims")

@@ -47,5 +47,5 @@ def bytes_per_sample(dataset: Dataset) -> float:
     if read and len(read) < len(dataset.parquet.columns):
         return float(sum(element_bytes(column.dtype) * column.size for column in read))
     if dataset.record_dims:
-        return float(math.prod(dataset.record_dims) * element_bytes(dataset.record_element_type))
+        return float(math.prod(dataset.record_dims) * element_bytes(dataset.sample_dtype))
     return dataset.record_length_bytes

@@ -217,7 +217,7 @@ def _files(workload: Workload, folder: str, count: int, subfolders: int, first: 
         first=first,
         dimensions=Dimensions(mean, deviation, data.num_files_train + data.num_files_eval),
         record_dims=data.record_dims,
-        dtype=data.record_element_type,
+        dtype=data.sample_dtype,
         samples_per_file=data.num_samples_per_file,
         options=format_options(workload),
     )

@@ -12,12 +12,13 @@ from dl_driver.formats.base import DEFAULTS, Format, FormatOptions
 
 _ENTRY_POINTS = "dl_driver.formats"
 
+_ALSO_CALLED = {"jpg": "jpeg"}
+"""Formats by other suffixes of theirs."""
+
 _NOT_YET = frozenset(
     {
         "hdf5_opt",
         "csv",
-        "jpeg",
-        "png",
         "synthetic",
     }
 )
@@ -43,10 +44,11 @@ def detect_format(key: str, options: FormatOptions = DEFAULTS) -> Format:
     path = key.partition("?")[0] if "://" in key else key
     name = path.rpartition("/")[2]
     stem, dot, suffix = name.rpartition(".")
-    if not (stem and dot and suffix.lower() in _registered()):
+    called = _ALSO_CALLED.get(suffix.lower(), suffix.lower())
+    if not (stem and dot and called in _registered()):
         known = ", ".join(f".{existing}" for existing in format_names())
         raise ConfigError([Problem("", f"{key}: its name tells no format that can be read ({known}); name the format")])
-    return get_format(suffix.lower(), options)
+    return get_format(called, options)
 
 
 @cache

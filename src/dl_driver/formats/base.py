@@ -140,6 +140,10 @@ class Format:
     """Without the dot."""
     compressions: ClassVar[frozenset[str]] = frozenset({"none"})
     """Values of ``dataset.compression`` that the format knows."""
+    other_suffixes: ClassVar[tuple[str, ...]] = ()
+    """Of files that are read but not written."""
+    usual: ClassVar[frozenset[str]] = frozenset()
+    """Names in ``report`` that are no cause for a warning."""
     companions: tuple[Companion, ...] = ()
     streams: ClassVar[bool] = True
     """Whether a file that is read whole can pass by in windows. Otherwise large ones of which a crop is delivered are
@@ -174,7 +178,8 @@ class Format:
         return spec.payload_bytes * 2 + (1 << 20) if size is None else size
 
     def sparse(self, spec: RecordSpec) -> SparseFile | None:
-        """The same file with a payload of zeros, its checksums right for that; None where there is no such file."""
+        """A file of the same size that is as much work to read, with a payload of zeros, or of whatever its format can
+        be made up of; None where there is no such file."""
         return None
 
     def sparse_companion(self, spec: RecordSpec, number: int) -> SparseFile | None:
@@ -194,6 +199,15 @@ class Format:
         if record is None:
             return -(-file_bytes // samples_per_file) + 1024
         return record.sample_bytes + 1024
+
+    def read_size(self, spec: RecordSpec) -> int:
+        """Bytes of the longest file of these records that another program may have written; for UNPACKED."""
+        return self.max_file_size(spec)
+
+    def decoded_bytes(self, head: memoryview) -> int | None:
+        """What a file's sample takes in a batch, as its first bytes say; None where they do not. For UNPACKED, where no
+        workload says what files hold. Raises FormatError."""
+        return None
 
     def spans_per_sample(self) -> int:
         """The most spans that a sample consists of."""

@@ -36,7 +36,7 @@ class WindowWriter:
         """Of the next byte in the file."""
         return self._start + self._used
 
-    def text(self, data: bytes) -> Iterator[Piece]:
+    def text(self, data: bytes | memoryview) -> Iterator[Piece]:
         """Bytes that are at hand."""
         at = 0
         while at < len(data):

@@ -98,7 +98,8 @@ def make_plan(
         largest = file_format.max_file_size(record)
     sample_bytes = max_sample_bytes or file_format.sample_bytes(record, largest, samples_per_file)
     alignment = max(storage.alignment, 64 if largest < _PAGE * 16 else _PAGE)
-    file_bytes = round_up(largest + _SLACK + 1, alignment)
+    longest = largest if record is None or reading is not Reading.UNPACKED else file_format.read_size(record)
+    file_bytes = round_up(max(largest, longest) + _SLACK + 1, alignment)
     window_bytes = round_up(window_bytes, _PAGE)
     # What cannot pass by in windows is read by its index where a crop of a large file is all that is delivered.
     too_long = crop_bytes > 0 and file_bytes > window_bytes and not file_format.streams

@@ -22,7 +22,7 @@ def console_summary(record: RunRecord, summary: Summary, facts: WorkloadFacts) -
     """What a run came to, with or without colour; the verdict comes last, where the eye is."""
     paragraphs = [_title(record, facts), _epochs(record, facts)]
     if summary.shares is not None:
-        paragraphs.append(_shares(summary.shares))
+        paragraphs.append(_shares(summary.shares, record))
     paragraphs += [_latencies(record), _verdicts(summary, facts), _closing(record, summary, facts)]
     return Text("\n\n").join(paragraph for paragraph in paragraphs if paragraph.plain)
 
@@ -64,10 +64,12 @@ def _epoch_row(block: Block, facts: WorkloadFacts) -> Sequence[str]:
     )
 
 
-def _shares(shares: TimeShares) -> Text:
+def _shares(shares: TimeShares, record: RunRecord) -> Text:
     rows = (("computing", shares.computing), ("waiting for data", shares.waiting), ("barrier", shares.barrier))
     lines = [f"{name:<16}  {share * 100:5.1f} %  {'#' * round(share * _BAR)}".rstrip() for name, share in rows]
     lines.append(f"{'decoding':<16}  {shares.decode_s:5.2f} s  in the workers, beside the above")
+    counted = (f"{name}: {count:,}" for name, count in record.loader.decoding.items())
+    lines += [f"{'':<16}  {line}" for line in counted if line not in record.warnings]
     return Text("\n".join(("Where the accelerators' time went", *lines)))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dl_driver.config import Duration, Workload
+from dl_driver.dataset.files import training_files
 from dl_driver.errors import ConfigError, Problem
 from dl_driver.loader.pool import WorkerPool
 from dl_driver.metrics.clock import sharpen_timers
@@ -125,7 +126,8 @@ class Experiment:
                 f"{facts.fallbacks} of {facts.reads} reads went through the page cache although direct I/O was asked"
                 " for: the file system does not support it"
             )
-        warnings += [f"{name}: {count:,}" for name, count in facts.decoding.items()]
+        usual = training_files(self._workload).file_format.usual
+        warnings += [f"{name}: {count:,}" for name, count in facts.decoding.items() if name not in usual]
         return RunRecord(
             run_id=str(uuid.uuid4()),
             start=started,

@@ -192,3 +192,8 @@ class Dataset(Section):
         GenerationMethod.DGEN
     )
     """MLCommons: where random bytes come from."""
+
+    @property
+    def sample_dtype(self) -> Dtype:
+        """NumPy's name of the type of what files hold: as dlio_benchmark has it, images are of bytes in any case."""
+        return "uint8" if self.format.is_image else self.record_element_type
