@@ -103,7 +103,7 @@ def check_chunk(data: memoryview, name: str) -> None:
         reader = Reader(data, at, len(data))
         header = reader.struct()
         kind, packed, crc = header.get(1), header.get(3), header.get(4)
-        if kind not in _PAGES or not isinstance(packed, int) or packed < 0:
+        if not (isinstance(kind, int) and kind in _PAGES and isinstance(packed, int) and packed >= 0):
             raise FormatError(f"column {name}: at byte {at} of its chunk stands no page's header")
         body = data[reader.position : reader.position + packed]
         if len(body) < packed:
