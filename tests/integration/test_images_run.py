@@ -97,3 +97,14 @@ def test_a_run_on_what_dlio_benchmark_would_generate(tmp_path: Path, name: str) 
     retinanet("run", f"file://{tmp_path}", name, "train.epochs=1", "metric.au=0", "--results", tmp_path / "results")
     run = json.loads((tmp_path / "results" / "run.json").read_text())
     assert run["samples"] == STEPS * BATCH
+
+
+def test_a_run_on_anybodys_images(tmp_path: Path) -> None:
+    """Names and sizes that no workload told: colour, and of sides that differ."""
+    folder = tmp_path / "train"
+    folder.mkdir()
+    for number in range(FILES):
+        Image.effect_noise((900 + number, 1000), 40).convert("RGB").save(folder / f"photo{number}.jpeg", quality=60)
+    retinanet("run", f"file://{tmp_path}", "jpeg", "train.epochs=1", "metric.au=0", "--results", tmp_path / "results")
+    run = json.loads((tmp_path / "results" / "run.json").read_text())
+    assert run["samples"] == STEPS * BATCH

@@ -144,6 +144,8 @@ class Format:
     """Of files that are read but not written."""
     usual: ClassVar[frozenset[str]] = frozenset()
     """Names in ``report`` that are no cause for a warning."""
+    head_bytes: int = 0
+    """So many of a file's first bytes mostly tell what its sample takes decoded (``decoded_bytes``); 0: they do not."""
     companions: tuple[Companion, ...] = ()
     streams: ClassVar[bool] = True
     """Whether a file that is read whole can pass by in windows. Otherwise large ones of which a crop is delivered are
@@ -205,9 +207,9 @@ class Format:
         return self.max_file_size(spec)
 
     def decoded_bytes(self, head: memoryview) -> int | None:
-        """What a file's sample takes in a batch, as its first bytes say; None where they do not. For UNPACKED, where no
-        workload says what files hold. Raises FormatError."""
-        return None
+        """What a file's sample takes in a batch, as its first bytes (``head_bytes`` or more) say; None where it takes
+        more of them. For UNPACKED, where no workload says what files hold. Raises FormatError."""
+        raise NotImplementedError
 
     def spans_per_sample(self) -> int:
         """The most spans that a sample consists of."""

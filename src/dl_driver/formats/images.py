@@ -27,6 +27,7 @@ _DIMENSIONS = 2
 _MAX_LAYOUTS = 1 << 12
 _INDEX = WholeFile(1, nbytes=256)
 """All files'; a place in a worker's table of indexes takes about so much."""
+_HEAD_BYTES = 1 << 16
 _GUESSED_RATIO = 24
 """Pixels to a byte of a file, where nothing else is known: colours at the strongest usual compression."""
 
@@ -41,6 +42,7 @@ class ImageFile(Format):
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:
         super().__init__(options)
+        self.head_bytes = _HEAD_BYTES if options.decode else 0
         self._decoded: Counter[str] = Counter()
         self._layouts: dict[tuple[str, tuple[int, ...]], Layout] = {}
 

@@ -16,6 +16,7 @@ from dl_driver.formats.base import FormatOptions
 from dl_driver.loader.batch import Batch
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.pool import ReadyBatch, WorkerPool
+from dl_driver.loader.probing import probed_sample_bytes
 from dl_driver.loader.sizing import Depth, default_workers, make_plan
 from dl_driver.storage import open_storage
 from dl_driver.storage.base import Storage, StorageSettings
@@ -142,7 +143,8 @@ def open_loader(
     timeout: seconds without any batch that are an error.
     compression: of the files, as ``dataset.compression``.
     decode: False to be given samples as they are stored.
-    max_sample_bytes: what a sample takes, decoded, at most; by default a guess from the files' sizes.
+    max_sample_bytes: what a sample takes, decoded, at most; by default what headers of images say, or a guess from the
+        files' sizes.
 
     Raises ConfigError for an argument out of range, DataError where there is nothing to load, StorageError.
     """
@@ -159,6 +161,9 @@ def open_loader(
     workers = workers or default_workers()
     readers = readers or 2 * workers
     depth = Depth(readers, max_inflight or max(readers, _INFLIGHT_A_WORKER * workers), readahead or 2 * readers)
+    if max_sample_bytes is None:
+        asked = get_format(format_name, options)
+        max_sample_bytes = probed_sample_bytes(storage, files, asked, 1 if crop_bytes else batch_size)
     plan = make_plan(
         storage,
         settings,

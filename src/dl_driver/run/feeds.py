@@ -16,6 +16,7 @@ from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats import get_format
 from dl_driver.formats.expectation import Expectation
 from dl_driver.loader.plan import LoaderPlan
+from dl_driver.loader.probing import probed_sample_bytes
 from dl_driver.loader.sizing import Depth, default_workers, dlio_depth, make_plan
 from dl_driver.metrics.record import Phase
 from dl_driver.storage import open_storage
@@ -54,7 +55,7 @@ def make_feed(workload: Workload, phase: Phase, accelerators: int, seed: int) ->
     reader = workload.reader
     depth, deeper = chosen_depth(workload)
     training = phase is Phase.TRAIN
-    get_format(workload.dataset.format)
+    file_format = get_format(workload.dataset.format, format_options(workload))
     computed: ComputedFiles = training_files(workload) if training else evaluation_files(workload)
     batch_size = reader.batch_size if training else reader.batch_size_eval
     order = epoch_order(workload, len(computed), batch_size, accelerators, seed)
@@ -63,6 +64,10 @@ def make_feed(workload: Workload, phase: Phase, accelerators: int, seed: int) ->
     settings = storage_settings(workload, workers)
     storage = open_storage(workload.data_uri, settings)
     files, warnings = locate_files(storage, computed)
+    crop = crop_bytes(workload)
+    # Files of other names than the workload's are somebody else's: what they hold, they say themselves.
+    others = files is not computed
+    sample_bytes = probed_sample_bytes(storage, files, file_format, 1 if crop else batch_size) if others else None
     plan = make_plan(
         storage,
         settings,
@@ -72,7 +77,7 @@ def make_feed(workload: Workload, phase: Phase, accelerators: int, seed: int) ->
         batch_size=batch_size,
         depth=depth,
         consumers=accelerators,
-        crop_bytes=crop_bytes(workload),
+        crop_bytes=crop,
         window_bytes=reader.window_bytes,
         preprocess=reader.preprocess_time,
         seed=seed,
@@ -80,6 +85,7 @@ def make_feed(workload: Workload, phase: Phase, accelerators: int, seed: int) ->
         options=computed.options,
         record=computed.largest_record if len(computed) else None,
         run_bytes=reader.transfer_size,
+        max_sample_bytes=sample_bytes,
         expected=_expectation(computed),
     )
     return Feed(phase, plan, files, order, deeper, warnings)
