@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks.cases import direct, full_run, generation, memory, object_stores, small_files
+from benchmarks.cases import direct, full_run, generation, images, memory, object_stores, small_files
 from benchmarks.compare import Options
 from benchmarks.measurement import Case
 
@@ -18,6 +18,7 @@ SUBJECTS: Mapping[str, Callable[[Options], Iterator[Case]]] = {
     "direct_128k": direct.hundred_kib,
     "direct_8m": direct.eight_mib,
     "direct_4k_files": direct.many_files,
+    "decode_jpeg": images.jpeg,
     "generate": generation.eight_mb,
     "s3_1k": object_stores.one_kib,
     "s3_112k": object_stores.hundred_kib,

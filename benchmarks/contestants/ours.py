@@ -14,7 +14,7 @@ def main() -> None:
     """Read FOLDER (a path or URI) in turns."""
     parser = argparse.ArgumentParser()
     parser.add_argument("uri")
-    parser.add_argument("--format", choices=("npz", "npy"), default="npz")
+    parser.add_argument("--format", choices=("npz", "npy", "jpeg"), default="npz")
     parser.add_argument("--engine", choices=("auto", "ring", "threads"), default="auto")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--min-seconds", type=float, required=True)
