@@ -24,12 +24,15 @@ from dl_driver.errors import DataError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, Layout, RecordSpec, view
 from dl_driver.formats.hdf5 import Hdf5File
+from dl_driver.formats.image_header import ImageHeader
+from dl_driver.formats.images import check_image, read_image_header
 from dl_driver.formats.indexed_binary import IndexedBinary
+from dl_driver.formats.jpeg import Jpeg
 from dl_driver.formats.npy import Npy
 from dl_driver.formats.npz import Npz
 from dl_driver.formats.parquet import Parquet as ParquetFormat
 from dl_driver.formats.parquet_index import parse_footer
-from dl_driver.formats.spans import WHOLE, FileIndex, Group, Landed, Need
+from dl_driver.formats.spans import WHOLE, FileIndex, Group, Landed, Need, WholeFile
 from dl_driver.formats.tfrecord import TfRecord
 from dl_driver.formats.tfrecord_framing import masked
 from dl_driver.formats.zip_records import Member, closing_records, local_header
@@ -380,6 +383,61 @@ def parse_indexed(parts: Parts) -> None:
     read_all(file_format, indexed(file_format, objects, "a", 4), parts[0], in_place=True)
 
 
+# Images
+
+
+@cache
+def image_seeds() -> Sequence[Parts]:
+    """Ours, and Pillow's of many kinds."""
+    from PIL import Image
+
+    def saved(image: Image.Image, kind: str, **options: object) -> Parts:
+        out = io.BytesIO()
+        image.save(out, kind, **options)  # type: ignore[arg-type]
+        return [out.getvalue()]
+
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (9, 13, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    seeds = [written(name, DEFAULTS, RecordSpec((24, 17), "uint8", 1)) for name in ("jpeg", "png")]
+    seeds += [saved(noise.convert(mode), "JPEG", exif=exif, progressive=progressive)
+              for mode in ("L", "RGB", "CMYK") for progressive in (False, True)]  # fmt: skip
+    seeds += [saved(noise.convert(mode), "PNG") for mode in ("1", "L", "LA", "RGB", "RGBA", "I;16")]
+    return [*seeds, saved(noise.quantize(7), "PNG")]
+
+
+def correct_chunks(parts: list[bytearray], random: Random) -> None:
+    """The CRCs of a PNG file, as far as its chunks can be followed."""
+    data, at = parts[0], 8
+    while data.startswith(b"\x89PNG") and at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4])
+        if end + 4 > len(data):
+            return
+        data[end : end + 4] = struct.pack(">I", zlib.crc32(bytes(data[at + 4 : end])))
+        at = end + 4
+
+
+def fuzz_image_header(data: bytes) -> ImageHeader:
+    """The header by the file's beginning and by the whole file, which must agree."""
+    header = check_image(memoryview(data))
+    assert read_image_header(memoryview(data)) == header
+    assert 0 < header.nbytes < 1 << 66
+    return header
+
+
+def parse_image_header(parts: Parts) -> None:
+    """The parsers alone. What only begins like an image must be no more than that."""
+    with suppress(FormatError):
+        read_image_header(memoryview(parts[0]))
+    fuzz_image_header(parts[0])
+
+
+def parse_image(parts: Parts) -> None:
+    """Header and pixels."""
+    fuzz_image_header(parts[0])
+    read_all(Jpeg(), WholeFile(1), parts[0], in_place=False)
+
+
 TARGETS = {
     "npy": Target(npy_seeds, whole_file(Npy)),
     "npz": Target(npz_seeds, whole_file(Npz), rewrap),
@@ -389,5 +447,7 @@ TARGETS = {
     "parquet": Target(parquet_seeds, parse_parquet, _footer_length),
     "parquet_footer": Target(parquet_seeds, parse_parquet_footer),
     "indexed_binary": Target(indexed_seeds, parse_indexed),
+    "image_header": Target(image_seeds, parse_image_header, correct_chunks),
+    "image": Target(image_seeds, parse_image, correct_chunks),
 }
 """By name on the command line."""

@@ -5,6 +5,7 @@
 cannot (CMYK), pyspng for PNG."""
 
 import io
+import warnings
 from importlib.util import find_spec
 
 import numpy as np
@@ -49,7 +50,8 @@ def _decode_cmyk(data: memoryview, header: ImageHeader, into: memoryview) -> Non
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        # Pillow warns of what else the file holds, such as EXIF, which has no part in its pixels.
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             _copy(np.asarray(image), header, into)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise FormatError(f"Pillow cannot decode it: {error}") from error
