@@ -22,6 +22,9 @@ from dl_driver.storage import open_storage
 from dl_driver.storage.base import Storage, StorageSettings
 from dl_driver.storage.options import ObjectStoreOptions
 
+_NOWHERE = "null://"
+"""Where samples lie that come from memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -54,14 +57,14 @@ def make_feed(workload: Workload, phase: Phase, accelerators: int, seed: int) ->
     reader = workload.reader
     depth, deeper = chosen_depth(workload)
     training = phase is Phase.TRAIN
-    get_format(workload.dataset.format)
     computed: ComputedFiles = training_files(workload) if training else evaluation_files(workload)
     batch_size = reader.batch_size if training else reader.batch_size_eval
     order = epoch_order(workload, len(computed), batch_size, accelerators, seed)
     _check_steps(order, workload, training)
     workers = min(reader.workers or default_workers(), accelerators * depth.readers)
     settings = storage_settings(workload, workers)
-    storage = open_storage(workload.data_uri, settings)
+    stored = get_format(computed.format, computed.options).stored
+    storage = open_storage(workload.data_uri if stored else _NOWHERE, settings)
     files, warnings = locate_files(storage, computed)
     plan = make_plan(
         storage,
