@@ -9,6 +9,7 @@ as pandas has them.
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,9 @@ from dl_driver.formats.base import ArraySpec, ContentReader, Layout, RecordSpec
 from dl_driver.formats.lines import LineFormat, content_parts
 from dl_driver.formats.spans import Placed, too_large
 
-_COMMA, _ZERO = 44, 48
-_MOST_DIGITS = 18
-"""That always fit int64."""
+_COMMA, _ZERO, _RETURN = 44, 48, 13
+_CERTAIN = 10**18
+"""Greater numbers may have been too great for int64."""
 _FLOAT_CHARACTERS = 25
 """Of a float64 with its comma, at most, such as -2.2250738585072014e-308."""
 _KINDS = "iufb"
@@ -93,46 +94,40 @@ def _limits(dtype: "np.dtype[np.generic]") -> tuple[int, int]:
     return (0, (1 << bits) - 1) if dtype.kind == "u" else (-(1 << bits - 1), (1 << bits - 1) - 1)
 
 
-def _table() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Of each byte its decimal digits and a comma, four characters, and which of them count."""
-    texts = [f"{value}," for value in range(256)]
-    characters = np.frombuffer("".join(text.ljust(4) for text in texts).encode(), np.uint8).reshape(256, 4)
-    return characters, characters != ord(" ")
-
-
-_CHARACTERS, _COUNTS = _table()
+@cache
+def _pairs() -> NDArray[np.uint64]:
+    """Of each two bytes, as a little-endian number, their decimal digits, each with a comma, filled up with spaces."""
+    texts = "".join(f"{value},".ljust(4) for value in range(256)).encode()
+    single = np.frombuffer(texts, np.uint32)
+    return np.stack([np.tile(single, 256), np.repeat(single, 256)], axis=1).reshape(-1).view(np.uint64)
 
 
 def _text(values: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]") -> bytes:
     """Numbers and the commas between them."""
     if values.dtype.kind == "b" or values.dtype == np.uint8:
         numbers = values.view(np.uint8)
-        return _CHARACTERS[numbers][_COUNTS[numbers]].tobytes()[:-1]
+        even = numbers.size & ~1
+        text: bytes = _pairs()[numbers[:even].view("<u2")].tobytes().translate(None, b" ")
+        return text + str(numbers[-1]).encode() if numbers.size & 1 else text[:-1]
     return ",".join(map(repr, values.tolist())).encode()
 
 
 def _numbers(line: memoryview) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
-    """The numbers of a row: whole ones by their digits, all at once; others one by one. Raises FormatError."""
+    """The numbers of a row: whole ones all at once, others one by one. Raises FormatError."""
     characters = np.frombuffer(line, np.uint8)
-    if len(characters) and characters[-1] == 13:
+    if len(characters) and characters[-1] == _RETURN:
         characters = characters[:-1]
-    commas = np.flatnonzero(characters == _COMMA)
-    ends = np.append(commas, len(characters))
-    starts = np.concatenate(([0], commas + 1))
-    widths = ends - starts
-    if widths.min() < 1:
-        raise FormatError(f"value {int(widths.argmin()) + 1} of the row is empty")
-    digits = characters - np.uint8(_ZERO)
-    are_whole = np.count_nonzero(digits > 9) == len(commas) and widths.max() <= _MOST_DIGITS
-    return _whole_numbers(digits, ends, widths) if are_whole else _any_numbers(bytes(characters))
-
-
-def _whole_numbers(digits: NDArray[np.uint8], ends: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int64]:
-    values = digits[ends - 1].astype(np.int64)
-    for place in range(1, int(widths.max())):
-        at = np.maximum(ends - 1 - place, 0)
-        values += np.where(widths > place, digits[at], 0).astype(np.int64) * 10**place
-    return values
+    commas = characters == _COMMA
+    digits = characters - np.uint8(_ZERO) <= 9
+    neighbours = commas[1:] & commas[:-1]
+    if not len(characters) or commas[0] or commas[-1] or neighbours.any():
+        before = 0 if not len(characters) or commas[0] else int(np.append(neighbours, True).argmax()) + 1
+        raise FormatError(f"value {int(np.count_nonzero(commas[:before])) + 1} of the row is empty")
+    if np.count_nonzero(digits) + np.count_nonzero(commas) == len(characters):
+        values = np.fromstring(characters.tobytes(), np.int64, sep=",")
+        if values.max() < _CERTAIN:
+            return values
+    return _any_numbers(characters.tobytes())
 
 
 def _any_numbers(text: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
