@@ -7,6 +7,7 @@ import numpy as np
 
 from dl_driver.config.sections.dataset import Hdf5
 from dl_driver.formats.base import FormatOptions, RecordSpec
+from dl_driver.formats.jsonl import CHARACTERS
 from dl_driver.testing.formats import FormatConformance, Written
 
 
@@ -79,6 +80,50 @@ class TestHdf5Shared(FormatConformance):
         """See FormatConformance."""
         half = written.spec.sample_bytes // 2
         return written.file_content(file)[sample * half : (sample + 1) * half]
+
+
+class TestRaw(FormatConformance):
+    format_name = "raw"
+    finds_flips = False
+
+
+class TestJsonLines(FormatConformance):
+    format_name = "jsonl"
+    finds_flips = False
+
+    def expected(self, written: Written, file: int, sample: int) -> bytes:
+        """See FormatConformance."""
+        return CHARACTERS[np.frombuffer(written.content(file, sample), np.uint8) % 64].tobytes()
+
+    def test_a_sparse_file_is_a_file_of_zeros(self, written: Written) -> None:
+        assert written.format.sparse(written.spec) is None
+
+
+class TestCsv(FormatConformance):
+    """Without a workload's element type, numbers are as pandas has them."""
+
+    format_name = "csv"
+    finds_flips = False
+    specs = (
+        RecordSpec((13, 7), "uint8", 1),
+        RecordSpec((40, 30), "uint8", 5),
+        RecordSpec((3, 4, 5), "float32", 3),
+        RecordSpec((9, 11), "int16", 2),
+    )
+
+    def expected(self, written: Written, file: int, sample: int) -> bytes:
+        """See FormatConformance."""
+        values = np.frombuffer(written.content(file, sample), written.spec.dtype)
+        return values.astype(np.float64 if values.dtype.kind == "f" else np.int64).tobytes()
+
+
+class TestCsvAsWritten(FormatConformance):
+    """With it, they are what was written."""
+
+    format_name = "csv"
+    options = FormatOptions(element_type="uint16")
+    finds_flips = False
+    specs = (RecordSpec((13, 7), "uint16", 1), RecordSpec((40, 30), "uint16", 5))
 
 
 del SamplesLast, FormatConformance

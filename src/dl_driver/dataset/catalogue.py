@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from dl_driver.dataset.files import ComputedFiles, FileSet, ListedFiles
 from dl_driver.errors import DataError, NotFoundError
+from dl_driver.formats import get_format
 from dl_driver.storage.base import Storage
 
 _PROBES, _PROBES_REMOTE = 1024, 32
@@ -17,7 +18,9 @@ _PROBES, _PROBES_REMOTE = 1024, 32
 
 def locate_files(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Sequence[str]]:
     """The files to read, and warnings. Raises DataError where there are fewer than the workload asks for, StorageError
-    where they cannot be looked up."""
+    where they cannot be looked up. Of a format without files all are as computed."""
+    if not get_format(files.format, files.options).stored:
+        return files, ()
     probes = _probes(len(files), _PROBES_REMOTE if storage.remote else _PROBES)
     missing = next((key for key in map(files.key, probes) if not _exists(storage, key)), None)
     if missing is None:

@@ -188,7 +188,14 @@ def format_options(workload: Workload) -> FormatOptions:
     """What the workload says of its format."""
     data = workload.dataset
     raw = workload.reader.decode in ("none", "raw") or workload.storage.storage_options.decode is Decode.RAW
-    return FormatOptions(str(data.compression.value), data.compression_level, data.hdf5, data.parquet, not raw)
+    return FormatOptions(
+        str(data.compression.value),
+        data.compression_level,
+        data.hdf5,
+        data.parquet,
+        decode=not raw,
+        element_type=data.record_element_type,
+    )
 
 
 def training_files(workload: Workload) -> ComputedFiles:

@@ -18,8 +18,6 @@ _ALSO_CALLED = {"jpg": "jpeg"}
 _NOT_YET = frozenset(
     {
         "hdf5_opt",
-        "csv",
-        "synthetic",
     }
 )
 """Formats of DLIO's that a workload may name."""

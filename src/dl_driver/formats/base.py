@@ -60,6 +60,8 @@ class FormatOptions:
     compression_level: int = 4
     hdf5: Hdf5 = _HDF5
     parquet: Parquet = _PARQUET
+    element_type: str = ""
+    """NumPy's name of what the samples consist of, where the workload says it; for formats that do not tell."""
     decode: bool = True
     """False: a sample's bytes are passed on as they are stored."""
 
@@ -147,6 +149,12 @@ class Format:
     head_bytes: int = 0
     """So many of a file's first bytes mostly tell what its sample takes decoded (``decoded_bytes``); 0: they do not."""
     companions: tuple[Companion, ...] = ()
+    any_name: ClassVar[bool] = False
+    """Whether files of any name are of this format where a user says so."""
+    stored: ClassVar[bool] = True
+    """False: there are no files, and samples come from memory."""
+    indexed_by_size: ClassVar[bool] = False
+    """Whether ``index_of`` tells where samples lie, so that ``index`` is not asked."""
     streams: ClassVar[bool] = True
     """Whether a file that is read whole can pass by in windows. Otherwise large ones of which a crop is delivered are
     read as by Reading.SPANS."""
@@ -246,6 +254,10 @@ class Format:
     def index(self, key: str, samples_per_file: int) -> "Indexing":
         """Find out where a file's samples lie: a generator that yields the bytes it must see, many at a time where it
         can, is sent them in the same order, and returns the index. Raises FormatError. See spans.Need."""
+        raise NotImplementedError
+
+    def index_of(self, file_bytes: int, samples_per_file: int) -> FileIndex:
+        """The index of a file of this size, where nothing else must be known of it. Raises FormatError."""
         raise NotImplementedError
 
     def locate(self, index: FileIndex, samples: Sequence[int], limit: int) -> Sequence[Group]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter_ns
 
 import numpy as np
 
@@ -106,6 +107,9 @@ class SpanFiller:
     def _begin_part(self, state: _Reader, batch: _Batch, part: Part) -> Sequence[Read]:
         """Locate the samples of one file of a batch; its index may have to be read first."""
         index = self._spans.cache.get(part.file)
+        if index is None and self._format.indexed_by_size:
+            with self._batches.naming(part.file):
+                index = self._spans.index_of(part.file)
         if index is not None:
             self._locate(state, batch, part, index)
             return ()
@@ -132,8 +136,13 @@ class SpanFiller:
     def _begin_group(self, reader: Reader, batch: _Batch, located: Located) -> Sequence[Read]:
         with self._batches.naming(located.file):
             task, reads = self._spans.begin(self._new_number(), located, batch.room)
-        self._groups[task.number] = (task, reader, batch.filling)
+            if not reads:
+                self._spans.finish(task, perf_counter_ns())
         self._batches.busy(reader, located.file)
+        if reads:
+            self._groups[task.number] = (task, reader, batch.filling)
+        else:
+            self._delivered(task, reader, batch.filling)
         return reads
 
     def _index_arrived(self, number: int, completion: Completion) -> Sequence[Read]:
@@ -163,9 +172,12 @@ class SpanFiller:
             if not self._spans.complete(task, completion, completion.tag >> TAG_SHIFT):
                 return
         del self._groups[number]
-        self._spans.forget(task)
         if len(task.arrived) > 1:
             self._release(number)
+        self._delivered(task, reader, filling)
+
+    def _delivered(self, task: GroupTask, reader: Reader, filling: Filling) -> None:
+        self._spans.forget(task)
         self._record(task, filling)
         self._batches.done(reader, filling, len(task.placed))
 

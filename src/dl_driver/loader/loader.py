@@ -209,7 +209,9 @@ def _list_files(storage: Storage, format_name: str | None, options: FormatOption
         raise DataError(f"{storage.uri} holds no objects; expected a data set")
     chosen_format = get_format(format_name, options) if format_name else detect_format(objects[0][0], options)
     suffixes = tuple(f".{suffix}" for suffix in (chosen_format.suffix, *chosen_format.other_suffixes))
-    chosen = [item for item in objects if item[0].lower().endswith(suffixes)]
+    chosen = objects
+    if not chosen_format.any_name:
+        chosen = [item for item in objects if item[0].lower().endswith(suffixes)]
     if not chosen:
         known = " or ".join(suffixes)
         raise DataError(f"{storage.uri}: none of its {len(objects)} objects ends in {known}; see the argument format")

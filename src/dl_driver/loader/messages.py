@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from dl_driver import errors
 from dl_driver.dataset.order import EpochOrder
-from dl_driver.errors import DlDriverError
+from dl_driver.errors import ConfigError, DlDriverError, Problem
 from dl_driver.formats.base import Layout
 from dl_driver.storage.base import QueueReport
 
@@ -97,6 +97,8 @@ def failure_of(error: DlDriverError) -> WorkerFailure:
 
 def error_of(failure: WorkerFailure) -> DlDriverError:
     """The error that a worker met, to be raised in the host process."""
+    if failure.kind == ConfigError.__name__:
+        return ConfigError([Problem("", failure.message)])
     kind = getattr(errors, failure.kind, errors.RunError)
     error: DlDriverError = kind(failure.message)
     return error

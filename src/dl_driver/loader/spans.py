@@ -201,6 +201,15 @@ class SpanDelivery:
 
     # Indexes
 
+    def index_of(self, file: int) -> FileIndex:
+        """The index of a file whose size tells all. Raises FormatError without the file's name."""
+        size = self._plan.files.size(file)
+        if size is None:
+            size = self._size_of(self._plan.files.key(file))
+        index = self._format.index_of(size, self._plan.samples_per_file)
+        self.cache.put(file, index)
+        return index
+
     def begin_index(self, task: IndexTask) -> Sequence[Read] | None:
         """The first reads of an index; None where it needs none and is there."""
         task.begun_ns = perf_counter_ns()
@@ -289,12 +298,16 @@ class SpanDelivery:
         task.left -= 1
         if task.left:
             return False
-        task.done_ns = completion.done_ns
+        self.finish(task, completion.done_ns)
+        return True
+
+    def finish(self, task: GroupTask, done_ns: int) -> None:
+        """All bytes of a group are there: decode them. Raises FormatError or DataError without the file's name."""
+        task.submitted_ns, task.done_ns = task.submitted_ns or done_ns, done_ns
         started = perf_counter_ns()
         self._check_lengths(task)
         task.placed = self._place(task)
         task.decode_ns = perf_counter_ns() - started
-        return True
 
     def forget(self, task: GroupTask) -> None:
         """The task is over: its buffer may be used by another."""

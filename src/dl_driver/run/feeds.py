@@ -23,6 +23,9 @@ from dl_driver.storage import open_storage
 from dl_driver.storage.base import Storage, StorageSettings
 from dl_driver.storage.options import ObjectStoreOptions
 
+_NOWHERE = "null://"
+"""Where samples lie that come from memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -62,7 +65,7 @@ def make_feed(workload: Workload, phase: Phase, accelerators: int, seed: int) ->
     _check_steps(order, workload, training)
     workers = min(reader.workers or default_workers(), accelerators * depth.readers)
     settings = storage_settings(workload, workers)
-    storage = open_storage(workload.data_uri, settings)
+    storage = open_storage(workload.data_uri if file_format.stored else _NOWHERE, settings)
     files, warnings = locate_files(storage, computed)
     crop = crop_bytes(workload)
     # Files of other names than the workload's are somebody else's: what they hold, they say themselves.

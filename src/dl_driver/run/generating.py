@@ -13,9 +13,11 @@ from dl_driver.run.feeds import storage_settings
 def generate_data_set(
     workload: Workload, *, skip_existing: bool, workers: int | None, progress: Progress
 ) -> GenerationReport:
-    """Write the workload's training and evaluation files; raises ConfigError for a format that cannot be written."""
+    """Write the workload's training and evaluation files; raises ConfigError for a format that cannot be written.
+    Of a format without files nothing is written."""
     splits = (training_files(workload), evaluation_files(workload))
-    get_format(splits[0].format, splits[0].options)
+    if not get_format(splits[0].format, splits[0].options).stored:
+        return GenerationReport(0, 0, 0, 0.0)
     generation = Generation(
         workload.data_uri, storage_settings(workload, 1), splits, workload.train.seed, skip_existing
     )

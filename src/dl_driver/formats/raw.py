@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Raw: a file is its samples' bytes, one after another, and nothing else.
+
+Where a sample lies follows from the file's size and the number of samples, so nothing is looked up.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from dl_driver.errors import FormatError
+from dl_driver.formats.base import (
+    DEFAULTS,
+    ArraySpec,
+    ContentReader,
+    Format,
+    FormatOptions,
+    Layout,
+    Reading,
+    RecordSpec,
+    SparseFile,
+)
+from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, RegularSpans, coalesce
+from dl_driver.formats.windows import SpareBuffer, WindowWriter
+from dl_driver.storage.base import Piece
+
+
+class Raw(Format):
+    """See Format."""
+
+    name = "raw"
+    suffix = "raw"
+    any_name = True
+    indexed_by_size = True
+
+    def __init__(self, options: FormatOptions = DEFAULTS) -> None:
+        super().__init__(options)
+        self._spare = SpareBuffer()
+        self._last: tuple[int, Layout] = (-1, ())
+        """Length and layout of the sample last seen."""
+
+    def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
+        """See Format."""
+        buffer = self._spare.borrow()
+        writer = WindowWriter(buffer)
+        yield from writer.content(fill, spec.payload_bytes)
+        yield from writer.finish()
+        self._spare.give_back(buffer)
+
+    def file_size(self, spec: RecordSpec) -> int:
+        """See Format."""
+        return spec.payload_bytes
+
+    def sparse(self, spec: RecordSpec) -> SparseFile:
+        """See Format."""
+        return SparseFile(spec.payload_bytes, ())
+
+    def reading(self, samples_per_file: int) -> Reading:
+        """See Format."""
+        return Reading.SPANS
+
+    def sample_bytes(self, record: RecordSpec | None, file_bytes: int, samples_per_file: int) -> int:
+        """See Format."""
+        return -(-file_bytes // samples_per_file) if record is None else record.sample_bytes
+
+    def index_of(self, file_bytes: int, samples_per_file: int) -> FileIndex:
+        """See Format."""
+        length, rest = divmod(file_bytes, samples_per_file)
+        if rest or not length:
+            raise FormatError(
+                f"{file_bytes} bytes are not {samples_per_file} samples of one length; check"
+                " dataset.num_samples_per_file"
+            )
+        return RegularSpans(samples_per_file, 0, length, length)
+
+    def locate(self, index: FileIndex, samples: Sequence[int], limit: int) -> Sequence[Group]:
+        """See Format."""
+        assert isinstance(index, RegularSpans)
+        return coalesce(index, samples, limit)
+
+    def decode_group(self, index: FileIndex, group: Group, landed: Landed, into: memoryview) -> Sequence[Placed]:
+        """See Format."""
+        first = landed.starts[0]
+        return [Placed(first + start, length, self._layout(length)) for start, length in group.places]
+
+    def _layout(self, length: int) -> Layout:
+        if self._last[0] != length:
+            self._last = length, (ArraySpec("x", "|u1", (length,), 0),)
+        return self._last[1]
