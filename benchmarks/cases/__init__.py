@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks.cases import direct, formats, full_run, generation, memory, object_stores, small_files
+from benchmarks.cases import direct, formats, full_run, generation, generation_formats, memory, object_stores, small_files
 from benchmarks.compare import Options
 from benchmarks.measurement import Case
 
@@ -26,6 +26,7 @@ SUBJECTS: Mapping[str, Callable[[Options], Iterator[Case]]] = {
     "s3_seaweedfs_1k": object_stores.seaweed,
     "s3_faults": object_stores.faults,
     "azure_1k": object_stores.azure,
+    "generate_formats": generation_formats.all_formats,
     "tfrecord_112k": formats.tfrecord,
     "hdf5_1m": formats.hdf5,
     "parquet_dlrm": formats.parquet,
