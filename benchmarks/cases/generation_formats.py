@@ -16,7 +16,7 @@ from benchmarks.processes import OUR_COMMAND, Repeated, run
 
 _WORKLOAD = """\
 model: {{name: benchmark}}
-framework: pytorch
+framework: {framework}
 workflow: {{generate_data: true, train: false}}
 dataset:
   data_folder: {folder}
@@ -24,7 +24,7 @@ dataset:
   num_files_train: {files}
   num_samples_per_file: {samples}
   record_length_bytes: {record_bytes}
-reader: {{data_loader: pytorch, batch_size: 1}}
+reader: {{data_loader: {framework}, batch_size: 1}}
 """
 _NOTE = (
     "Into tmpfs, an empty folder every turn, one process each. Times are the programs' own, of writing the files alone:"
@@ -44,7 +44,8 @@ def all_formats(options: Options) -> Iterator[Case]:
 def _beside_dlio(name: str, files: int, records: tuple[int, int], wanted: float, options: Options) -> Case:
     """``records``: how many a file, and the bytes of one."""
     samples, record_bytes = records
-    text = partial(_WORKLOAD.format, format=name, files=files, samples=samples, record_bytes=record_bytes)
+    kind = {"format": name, "framework": "tensorflow" if name == "tfrecord" else "pytorch"}
+    text = partial(_WORKLOAD.format, files=files, samples=samples, record_bytes=record_bytes, **kind)
     ours = Repeated("dl-driver", "--workers 1", partial(_ours, text, files))
     rival = Repeated("dlio_benchmark", "generate_data", partial(_theirs, text, files, record_bytes))
     return compare(
