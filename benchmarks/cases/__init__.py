@@ -5,7 +5,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks.cases import direct, formats, full_run, generation, generation_formats, memory, object_stores, small_files
+from benchmarks.cases import (
+    direct,
+    formats,
+    full_run,
+    generation,
+    generation_formats,
+    memory,
+    object_stores,
+    small_files,
+)
 from benchmarks.compare import Options
 from benchmarks.measurement import Case
 
