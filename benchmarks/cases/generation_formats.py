@@ -47,7 +47,9 @@ def _beside_dlio(name: str, files: int, records: tuple[int, int], wanted: float,
     kind = {"format": name, "framework": "tensorflow" if name == "tfrecord" else "pytorch"}
     text = partial(_WORKLOAD.format, files=files, samples=samples, record_bytes=record_bytes, **kind)
     ours = Repeated("dl-driver", "--workers 1", partial(_ours, text, files))
-    rival = Repeated("dlio_benchmark", "generate_data", partial(_theirs, text, files, record_bytes))
+    how = "generate_data, generation_buffer_size of one file"
+    buffer = f"dataset.generation_buffer_size={samples * record_bytes}"
+    rival = Repeated("dlio_benchmark", how, partial(_theirs, text, files, [dlio.record_length(record_bytes), buffer]))
     return compare(
         f"Generation of {name}, {files} files of {samples} samples of {record_bytes:,} bytes",
         "bytes_per_second",
@@ -85,12 +87,12 @@ def _ours(text: "partial[str]", files: int) -> Measurement:
         return _generate(_workload(text, folder), [], folder, files)
 
 
-def _theirs(text: "partial[str]", files: int, record_bytes: int) -> Measurement:
+def _theirs(text: "partial[str]", files: int, overrides: Sequence[str]) -> Measurement:
     with temporary_folder(MEMORY_FOLDER) as folder, temporary_folder() as results:
         idle = folder / "tfrecord2idx"
         idle.write_text("#!/bin/sh\n")
         idle.chmod(0o755)
-        dlio.run_dlio(_workload(text, folder), results, [dlio.record_length(record_bytes)], folder)
+        dlio.run_dlio(_workload(text, folder), results, overrides, folder)
         return _measured(dlio.generation_seconds(results), folder, files)
 
 
