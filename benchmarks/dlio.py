@@ -4,6 +4,7 @@
 """dlio_benchmark's command, and the times that its result files state; dl-driver's result files state the same ones."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,11 +27,12 @@ ENVIRONMENT = {
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}) (Starting data generation|Generation done)")
 
 
-def run_dlio(workload: Path, results: Path, overrides: Sequence[str] = ()) -> Finished:
-    """Run a workload that lies in a folder called ``workload``."""
+def run_dlio(workload: Path, results: Path, overrides: Sequence[str] = (), programs: Path | None = None) -> Finished:
+    """Run a workload that lies in a folder called ``workload``; ``programs``: a folder to find programs in first."""
     command: list[str | Path] = [COMMAND, "--config-dir", workload.parent.parent, f"workload={workload.stem}"]
     command += [f"++hydra.run.dir={results}", *(f"++workload.{override}" for override in overrides)]
-    return run(command, environment=ENVIRONMENT)
+    path = {} if programs is None else {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    return run(command, environment=ENVIRONMENT | path)
 
 
 def record_length(num_bytes: int) -> str:

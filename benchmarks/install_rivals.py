@@ -21,6 +21,8 @@ def main() -> None:
     extras = tomllib.loads(_PYPROJECT.read_text())["project"]["optional-dependencies"]
     outcome = {
         "torch": install(environment, extras["bench-torch"]),
+        "tensorflow": install(environment, extras["bench-tensorflow"]),
+        "pyarrow": install(environment, extras["bench-pyarrow"]),
         "s3dlio": install(environment, extras["bench-s3dlio"]),
         "obstore": install(environment, extras["bench-obstore"]),
         "s3torchconnector": install(environment, extras["bench-s3torchconnector"]),

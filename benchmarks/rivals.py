@@ -12,7 +12,7 @@ from benchmarks.processes import ROOT
 _REPORT = ROOT / ".venv-rivals" / "rivals.json"
 
 
-RIVALS = ("torch", "s3dlio", "dlio", "obstore", "s3torchconnector", "fio")
+RIVALS = ("torch", "s3dlio", "dlio", "tensorflow", "pyarrow", "obstore", "s3torchconnector", "fio")
 
 
 def missing() -> Mapping[str, str]:

@@ -5,7 +5,17 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks.cases import direct, full_run, generation, images, memory, object_stores, small_files
+from benchmarks.cases import (
+    direct,
+    formats,
+    full_run,
+    generation,
+    generation_formats,
+    images,
+    memory,
+    object_stores,
+    small_files,
+)
 from benchmarks.compare import Options
 from benchmarks.measurement import Case
 
@@ -27,6 +37,10 @@ SUBJECTS: Mapping[str, Callable[[Options], Iterator[Case]]] = {
     "s3_seaweedfs_1k": object_stores.seaweed,
     "s3_faults": object_stores.faults,
     "azure_1k": object_stores.azure,
+    "generate_formats": generation_formats.all_formats,
+    "tfrecord_112k": formats.tfrecord,
+    "hdf5_1m": formats.hdf5,
+    "parquet_dlrm": formats.parquet,
     "memory_unet3d": memory.unet3d,
     "memory_ten_million_files": memory.ten_million_files,
 }

@@ -62,10 +62,15 @@ def _measure(wanted: NpzSet, generate: Callable[[Path, Path], tuple[float, Finis
 def _ours(workload: Path, results: Path, workers: int | None = None) -> tuple[float, Finished]:
     chosen = [] if workers is None else [f"--workers={workers}"]
     done = run([OUR_COMMAND, "generate", workload, "--progress", "none", *chosen])
+    return stated_seconds(done), done
+
+
+def stated_seconds(done: Finished) -> float:
+    """What dl-driver generate said that writing took."""
     found = _RATE.search(done.stderr)
     if found is None:
         raise ContestantFailed(f"dl-driver generate did not say how long it took: {done.stderr[-300:]}")
-    return float(found[1]), done
+    return float(found[1])
 
 
 def _dlio(record_bytes: int, workload: Path, results: Path) -> tuple[float, Finished]:

@@ -14,7 +14,7 @@ def main() -> None:
     """Read FOLDER (a path or URI) in turns."""
     parser = argparse.ArgumentParser()
     parser.add_argument("uri")
-    parser.add_argument("--format", choices=("npz", "npy", "jpeg"), default="npz")
+    parser.add_argument("--format", choices=("npz", "npy", "tfrecord", "hdf5", "jpeg"), default="npz")
     parser.add_argument("--engine", choices=("auto", "ring", "threads"), default="auto")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--min-seconds", type=float, required=True)
@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--max-inflight", type=int)
     parser.add_argument("--readahead", type=int)
     parser.add_argument("--storage-options", type=json.loads, default={}, help="JSON")
+    parser.add_argument("--samples-per-file", type=int, default=1)
     parser.add_argument("--shuffle", action="store_true")
     options = parser.parse_args()
     loader = open_loader(
@@ -34,15 +35,17 @@ def main() -> None:
         readahead=options.readahead,
         shuffle=options.shuffle,
         storage_options=options.storage_options,
+        samples_per_file=options.samples_per_file,
         strict_direct=True,
     )
     has_labels = options.format == "npz"
+    name = {"tfrecord": "image", "hdf5": "records_0"}.get(options.format, "x")
 
     def epoch() -> tuple[int, int]:
         samples = num_bytes = touched = 0
         for batch in loader:
             for sample in batch:
-                touched += int(sample["x"].item(0))
+                touched += int(sample[name].item(0))
                 if has_labels:
                     touched += len(sample["y"])
             samples += len(batch)

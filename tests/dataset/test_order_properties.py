@@ -6,10 +6,12 @@
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dl_driver.dataset.order import EpochOrder
+from dl_driver.dataset.order import EpochOrder, Permutation
 
 orders = st.builds(
     EpochOrder,
@@ -108,3 +110,12 @@ def test_a_shuffle_leaves_units_together(
         file, first = samples[start]
         assert first % unit == 0
         assert samples[start : start + unit] == [(file, first + number) for number in range(unit)]
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 64, 1000, 10**9 + 7])
+def test_few_positions_are_computed_as_many_are(size: int) -> None:
+    permutation = Permutation(size, 12345)
+    positions = np.arange(min(size, 200)) * max(1, size // 200)
+    whole = permutation(positions)
+    parts = np.concatenate([permutation(positions[at : at + 3]) for at in range(0, len(positions), 3)])
+    assert np.array_equal(whole, parts)

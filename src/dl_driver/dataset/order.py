@@ -19,6 +19,8 @@ UInt64 = NDArray[np.uint64]
 
 _ROUNDS = 8
 """Four suffice for many files; a handful of files needs more until every order comes up as often."""
+_FEW = 8
+"""Positions that are computed faster one by one."""
 _BLOCK = 4096
 """Positions shuffled in one go, since NumPy spends as long on one as on hundreds."""
 _LARGE_UNIT = 64
@@ -46,10 +48,23 @@ class Permutation:
         if self.size < 2:
             return positions
         half = ((self.size - 1).bit_length() + 1) // 2
+        if len(positions) <= _FEW:
+            return np.array([self._one(position, half) for position in positions.tolist()], np.int64)
         mapped = self._feistel(positions.astype(np.uint64), half)
         while (outside := mapped >= self.size).any():
             mapped[outside] = self._feistel(mapped[outside], half)
         return mapped.astype(np.int64)
+
+    def _one(self, position: int, half: int) -> int:
+        """The same for one position: of a few, each operation on an array costs more than its elements."""
+        mask, keys = (1 << half) - 1, [mix(self.key + number) for number in range(_ROUNDS)]
+        mapped = self.size
+        while mapped >= self.size:
+            left, right = position >> half, position & mask
+            for key in keys:
+                left, right = right, left ^ (_mix_bits(right ^ key) & mask)
+            position = mapped = left << half | right
+        return mapped
 
     def _feistel(self, values: UInt64, half: int) -> UInt64:
         shift, mask = np.uint64(half), np.uint64((1 << half) - 1)
@@ -57,6 +72,13 @@ class Permutation:
         for number in range(_ROUNDS):
             left, right = right, left ^ (_mix_array(right ^ np.uint64(mix(self.key + number))) & mask)
         return left << shift | right
+
+
+def _mix_bits(value: int) -> int:
+    """As _mix_array."""
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _U64
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _U64
+    return value ^ (value >> 31)
 
 
 def _mix_array(values: UInt64) -> UInt64:

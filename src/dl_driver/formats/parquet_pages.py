@@ -3,6 +3,7 @@
 
 """Pages that were read: their headers and checksums checked, and the values of regular ones found."""
 
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ class PageKind(NamedTuple):
     """Bytes of the header."""
     levels: bytes
     length: int
+    split: struct.Struct
+    """A header's bytes before the checksum, the checksum, and the bytes after."""
 
     def header(self, crc: int) -> bytes:
         """Of a page whose body has this CRC."""
@@ -50,18 +53,19 @@ def _page_kind(column: Column, rows: int) -> PageKind:
     body = len(levels) + column.value_bytes(rows)
     header = column.page_header(rows, body, body, 0)
     at = header.index(wide_number(0))
-    return PageKind(header[:at], header[at + _CRC_BYTES :], len(header), levels, len(header) + body)
+    before, after = header[:at], header[at + _CRC_BYTES :]
+    split = struct.Struct(f"{at}s{_CRC_BYTES}s{len(after)}s")
+    return PageKind(before, after, len(header), levels, len(header) + body, split)
 
 
 def check_regular(data: memoryview, start: int, column: Column, rows: int) -> PageKind:
     """Check a page of a regular file."""
     kind = page_kind(column, rows)
-    header = data[start : start + kind.head].tobytes()
-    before = len(kind.before)
-    if header[:before] != kind.before or header[before + _CRC_BYTES :] != kind.after:
+    before, stored, after = kind.split.unpack_from(data, start)
+    if before != kind.before or after != kind.after:
         raise FormatError(f"column {column.name}: a page's header is not what its rows and the footer make it")
     crc = crc32(data[start + kind.head : start + kind.length])
-    if header[before : before + _CRC_BYTES] != wide_number(crc - (1 << 32) if crc >> 31 else crc):
+    if stored != wide_number(crc - (1 << 32) if crc >> 31 else crc):
         raise FormatError(f"column {column.name}: a page does not have the checksum that its header tells")
     return kind
 

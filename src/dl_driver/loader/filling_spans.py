@@ -19,6 +19,9 @@ from dl_driver.loader.slab import PACK_RECORD, RECORD
 from dl_driver.loader.spans import BatchRoom, GroupTask, IndexTask, Located, Part, SpanDelivery, parts_of
 from dl_driver.storage.base import Completion, Read
 
+_OPAQUE = f"V{RECORD.itemsize}"
+"""A record as plain bytes, which are copied many times as fast as ten fields."""
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -197,28 +200,30 @@ class SpanFiller:
             )  # fmt: skip
 
     def _record_rows(self, task: GroupTask, placed: PlacedRows, filling: Filling) -> None:
-        """The records of samples that are alike, written a field at a time."""
+        """The records of samples that are alike: the first one's, repeated, then what differs."""
         located, count = task.located, len(placed)
         records = np.frombuffer(self._batches.records, RECORD, filling.count, filling.header)
-        positions: slice | Sequence[int] = located.positions
-        if isinstance(positions, range):
-            positions = slice(positions.start, positions.stop)
-        rows = self._rows[:count]
-        samples = located.group.samples
+        positions, samples = located.positions, located.group.samples
+        in_order = isinstance(positions, range)
+        rows = records[positions.start : positions.stop] if isinstance(positions, range) else self._rows[:count]
+        (read_bytes, more_bytes), (decode_ns, more_ns) = divmod(task.read_bytes, count), divmod(task.decode_ns, count)
+        rows.view(_OPAQUE)[:] = np.array(
+            (
+                located.file, samples[0], placed.start, placed.length, read_bytes, task.submitted_ns,
+                task.first_byte_ns, task.done_ns, decode_ns, self._batches.layout_number(placed.layout),
+            ),
+            RECORD,
+        ).view(_OPAQUE)  # fmt: skip
+        rows["read_bytes"][0] += more_bytes
+        rows["decode_ns"][0] += more_ns
         if isinstance(samples, range):
-            np.add(self._counting[:count], samples.start, out=rows["sample"])
+            rows["sample"] += self._counting[:count]
         else:
             rows["sample"] = samples
-        np.multiply(self._counting[:count], placed.stride, out=rows["start"])
-        rows["start"] += placed.start
-        rows["file"], rows["length"] = located.file, placed.length
-        rows["layout"] = self._batches.layout_number(placed.layout)
-        rows["submitted_ns"], rows["first_byte_ns"] = task.submitted_ns, task.first_byte_ns
-        rows["done_ns"] = task.done_ns
-        for name, total in (("read_bytes", task.read_bytes), ("decode_ns", task.decode_ns)):
-            rows[name] = total // count
-            rows[name][0] += total % count
-        records[positions] = rows
+        if placed.stride:
+            rows["start"] += self._counting[:count] * placed.stride
+        if not in_order:
+            records[positions] = rows
 
     def _new_number(self) -> int:
         number = self._next_task
