@@ -110,35 +110,77 @@ def xml(code: str, detail: str = "") -> bytes:
 @pytest.mark.parametrize(
     ("judge", "status", "body", "judgement", "words"),
     [
-        (azure_failures.judge, 403, xml("AuthenticationFailed", "<D>The MAC signature found</D>"), "fail", "its key"),
-        (azure_failures.judge, 403, xml("AuthenticationFailed", "<D>Request date header too old</D>"), "fail", "clock"),
         (
-            azure_failures.judge,
+            azure_failures.FAILURES.judge,
+            403,
+            xml("AuthenticationFailed", "<D>The MAC signature found</D>"),
+            "fail",
+            "its key",
+        ),
+        (
+            azure_failures.FAILURES.judge,
+            403,
+            xml("AuthenticationFailed", "<D>Request date header too old</D>"),
+            "fail",
+            "clock",
+        ),
+        (
+            azure_failures.FAILURES.judge,
             403,
             xml("AuthenticationFailed", "<D>Signature not valid in the specified time frame: Expiry</D>"),
             "fail",
             "SAS has expired",
         ),
         (
-            azure_failures.judge,
+            azure_failures.FAILURES.judge,
             401,
             xml("InvalidAuthenticationInfo", "<D>Lifetime validation failed. The token is expired.</D>"),
             "fail",
             "token has expired",
         ),
-        (azure_failures.judge, 403, xml("AuthorizationPermissionMismatch"), "fail", "Storage Blob Data Contributor"),
-        (azure_failures.judge, 404, xml("ContainerNotFound"), "fail", "no such container"),
-        (azure_failures.judge, 503, xml("ServerBusy"), "slow down", "overloaded"),
-        (azure_failures.judge, 500, b"", "retry", "500"),
-        (azure_failures.judge, 307, b"", "hand over", ""),
-        (gcs_failures.judge, 401, b'{"error":{"errors":[{"reason":"authError"}]}}', "fail", "token has expired"),
-        (gcs_failures.judge, 401, b"", "fail", "token has expired"),
-        (gcs_failures.judge, 403, xml("RequestTimeTooSkewed"), "fail", "clock"),
-        (gcs_failures.judge, 403, xml("SignatureDoesNotMatch"), "fail", "secret does not belong"),
-        (gcs_failures.judge, 403, b'{"error":{"errors":[{"reason":"forbidden"}]}}', "fail", "Storage Object User"),
-        (gcs_failures.judge, 404, xml("NoSuchBucket"), "fail", "no such bucket"),
-        (gcs_failures.judge, 404, b'{"error":{"message":"The specified bucket does not exist."}}', "fail", "bucket"),
-        (gcs_failures.judge, 429, b'{"error":{"errors":[{"reason":"rateLimitExceeded"}]}}', "slow down", "overloaded"),
+        (
+            azure_failures.FAILURES.judge,
+            403,
+            xml("AuthorizationPermissionMismatch"),
+            "fail",
+            "Storage Blob Data Contributor",
+        ),
+        (azure_failures.FAILURES.judge, 404, xml("ContainerNotFound"), "fail", "no such container"),
+        (azure_failures.FAILURES.judge, 503, xml("ServerBusy"), "slow down", "overloaded"),
+        (azure_failures.FAILURES.judge, 500, b"", "retry", "500"),
+        (azure_failures.FAILURES.judge, 307, b"", "hand over", ""),
+        (
+            gcs_failures.FAILURES.judge,
+            401,
+            b'{"error":{"errors":[{"reason":"authError"}]}}',
+            "fail",
+            "token has expired",
+        ),
+        (gcs_failures.FAILURES.judge, 401, b"", "fail", "token has expired"),
+        (gcs_failures.FAILURES.judge, 403, xml("RequestTimeTooSkewed"), "fail", "clock"),
+        (gcs_failures.FAILURES.judge, 403, xml("SignatureDoesNotMatch"), "fail", "secret does not belong"),
+        (
+            gcs_failures.FAILURES.judge,
+            403,
+            b'{"error":{"errors":[{"reason":"forbidden"}]}}',
+            "fail",
+            "Storage Object User",
+        ),
+        (gcs_failures.FAILURES.judge, 404, xml("NoSuchBucket"), "fail", "no such bucket"),
+        (
+            gcs_failures.FAILURES.judge,
+            404,
+            b'{"error":{"message":"The specified bucket does not exist."}}',
+            "fail",
+            "bucket",
+        ),
+        (
+            gcs_failures.FAILURES.judge,
+            429,
+            b'{"error":{"errors":[{"reason":"rateLimitExceeded"}]}}',
+            "slow down",
+            "overloaded",
+        ),
     ],
 )
 def test_failures_say_the_way_out(judge, status, body, judgement, words) -> None:
@@ -148,7 +190,21 @@ def test_failures_say_the_way_out(judge, status, body, judgement, words) -> None
     assert verdict.kind is not NotFoundError
 
 
-@pytest.mark.parametrize(("judge", "code"), [(azure_failures.judge, "BlobNotFound"), (gcs_failures.judge, "NoSuchKey")])
+@pytest.mark.parametrize(
+    ("judge", "code"), [(azure_failures.FAILURES.judge, "BlobNotFound"), (gcs_failures.FAILURES.judge, "NoSuchKey")]
+)
 def test_a_missing_object_is_its_own_kind(judge, code) -> None:
     assert judge(404, xml(code)).kind is NotFoundError
     assert judge(404, b"").kind is NotFoundError
+
+
+def test_aistore_is_pointed_to_its_s3_interface() -> None:
+    with pytest.raises(StorageError, match=r"no storage backend for ais://.*storage_type=s3.*endpoint_url=http.*/s3"):
+        open_storage("ais://bucket/data")
+
+
+def test_an_endpoint_may_have_a_path() -> None:
+    """As AIStore's S3 interface does."""
+    options = ObjectStoreOptions.of_mapping({"endpoint_url": "http://gateway:51080/s3/", "anonymous": True})
+    (endpoint,) = open_storage("s3://bucket/set", StorageSettings(options=options)).endpoints  # type: ignore[attr-defined]
+    assert endpoint.path == "/s3/bucket/set/"

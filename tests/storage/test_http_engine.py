@@ -402,3 +402,15 @@ def test_the_watched_descriptor_wakes_and_no_descriptor_is_left(server: Scripted
             return
         sleep(0.01)
     pytest.fail("a descriptor is left")
+
+
+def test_an_endpoint_with_a_path_is_read_and_listed(server: ScriptedServer) -> None:
+    """As AIStore's S3 interface is."""
+    assert one(f"{server.url}/s3")[1] == CONTENT
+    listing = b"<?xml version='1.0'?><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+    server.answer = lambda *_: whole(listing, extra="Content-Type: application/xml\r\n")
+    storage = open_storage("s3://bucket/set", StorageSettings(options=options(f"{server.url}/s3")))
+    assert list(storage.list()) == []
+    read, listed = (request.split()[1] for request in server.requests)
+    assert read == "/s3/bucket/set/a%20b"
+    assert listed.startswith("/s3/bucket?")

@@ -10,6 +10,11 @@ from dl_driver.errors import StorageError
 from dl_driver.storage.base import Storage, StorageSettings
 
 _ENTRY_POINTS = "dl_driver.storage"
+_WAYS = {
+    "ais": "; AIStore is reached by its S3 interface: storage.storage_type=s3, and"
+    " storage.storage_options.endpoint_url=http://GATEWAY:PORT/s3",
+}
+"""For a scheme without a backend: another way to the same data."""
 
 
 def open_storage(uri: str, settings: StorageSettings | None = None) -> Storage:
@@ -20,5 +25,5 @@ def open_storage(uri: str, settings: StorageSettings | None = None) -> Storage:
     known = {entry.name: entry for entry in entry_points(group=_ENTRY_POINTS)}
     if scheme not in known:
         names = ", ".join(f"{name}://" for name in sorted(known))
-        raise StorageError(f"{uri}: no storage backend for {scheme}://; there are {names}")
+        raise StorageError(f"{uri}: no storage backend for {scheme}://; there are {names}{_WAYS.get(scheme, '')}")
     return cast(Storage, known[scheme].load()(uri, settings or StorageSettings()))

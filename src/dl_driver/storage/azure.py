@@ -24,7 +24,7 @@ from dl_driver.storage.base import Piece, StorageSettings
 from dl_driver.storage.cloud import CloudStorage, soon
 from dl_driver.storage.deletion import delete_each
 from dl_driver.storage.engines.http_sender import Message, Reply, Sender
-from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict, parse_endpoint
+from dl_driver.storage.engines.http_service import Endpoint, Requests, parse_endpoint
 from dl_driver.storage.shared_key import VERSION, SharedKey, SharedKeyRequests
 from dl_driver.storage.sigv4 import quote_key
 from dl_driver.storage.spool import Spool, spooled
@@ -40,6 +40,8 @@ _PARALLEL_BLOCKS = 8
 
 class AzureStorage(CloudStorage):
     """See the module's docstring."""
+
+    failures = azure_failures.FAILURES
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:
         super().__init__(uri, settings)
@@ -68,14 +70,6 @@ class AzureStorage(CloudStorage):
         if proof.key is not None:
             return SharedKeyRequests(endpoint.authority, endpoint.path, self.account, proof.key)
         return TokenRequests(endpoint.authority, endpoint.path, self._token_headers, lambda: proof.sas or "")
-
-    def judge(self, status: int, body: bytes) -> Verdict:
-        """See Service."""
-        return azure_failures.judge(status, body)
-
-    def explain(self, status: int | None, text: str) -> str:
-        """See CloudStorage."""
-        return azure_failures.advice(status, text)
 
     def who_am_i(self) -> str:
         """The account and the kind of proof."""

@@ -5,9 +5,7 @@
 
 import re
 
-from dl_driver.errors import NotFoundError
-from dl_driver.storage.engines.http_service import Judgement, Verdict
-from dl_driver.storage.redaction import redacted
+from dl_driver.storage.failures import BAD_DIGEST, CLOCK, NO_OBJECT, Failures
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9]+)\s*</Code>|x-ms-error-code\W{1,4}([A-Za-z0-9]+)")
 _MESSAGE = re.compile(r"<Message>\s*([^<\n]{1,300})")
@@ -15,7 +13,6 @@ _LATE = re.compile(r"date header|RequestTimeTooSkewed|not within", re.IGNORECASE
 _SAS_OVER = re.compile(r"not valid in the specified time frame|Signature not valid in", re.IGNORECASE)
 _TOKEN_OVER = re.compile(r"token is expired|Lifetime validation failed|IDX10223", re.IGNORECASE)
 
-_CLOCK = "this machine's clock and the server's differ by too much: set the clock (see timedatectl)"
 _KEYS = (
     "check the account and its key (AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or"
     " storage.storage_options.access_key_id and secret_access_key), or the SAS (AZURE_STORAGE_SAS_TOKEN)"
@@ -42,10 +39,10 @@ _ADVICE = {
     "ContainerNotFound": "there is no such container in this account: create it, or check dataset.data_folder"
     " (az://account/container/prefix, or az://container/prefix where the environment names the account)",
     "ContainerBeingDeleted": "the container is being deleted; use another, or wait",
-    "BlobNotFound": "there is no such object; generate the data set, or check dataset.data_folder and its counts",
+    "BlobNotFound": NO_OBJECT,
     "ResourceNotFound": "there is no such container or object; check dataset.data_folder",
     "BlobArchived": "the object is archived; bring it back to a hot tier first",
-    "Md5Mismatch": "the bytes that reached the server are not those that were sent; try again, and check the network",
+    "Md5Mismatch": BAD_DIGEST,
     "InvalidBlockList": "parts of the upload were lost at the server; write the object again",
     "RequestBodyTooLarge": "the server takes no request of this size",
     "InvalidResourceName": "a container's name has 3 to 63 lower-case letters, digits and hyphens: check"
@@ -64,35 +61,17 @@ def code_of(text: str) -> str | None:
     return found and (found[1] or found[2])
 
 
-def advice(status: int | None, text: str) -> str:
-    """The reason and the way out."""
-    code = code_of(text) or (_BY_STATUS.get(status) if status else None)
-    if code in ("AuthenticationFailed", "AuthorizationFailure", "InvalidAuthenticationInfo"):
-        if _SAS_OVER.search(text):
-            return f"the SAS has expired, or begins later: get a new one (AZURE_STORAGE_SAS_TOKEN) ({code})"
-        if _TOKEN_OVER.search(text):
-            return f"the token has expired: get a new one (AZURE_STORAGE_TOKEN, or az login) ({code})"
-        if _LATE.search(text):
-            return f"{_CLOCK} ({code})"
-    if code in _ADVICE:
-        return f"{_ADVICE[code]} ({code})"
-    message = _MESSAGE.search(text)
-    said = redacted(message[1].strip()) if message else ""
-    if code:
-        return f"{code}{': ' if said else ''}{said}"
-    return f"status {status}" if status else " ".join(redacted(text).split())[:500]
+def _special(code: str | None, text: str) -> str | None:
+    """One code may be a wrong key, a SAS or a token that is over, or a clock that is wrong."""
+    if code not in ("AuthenticationFailed", "AuthorizationFailure", "InvalidAuthenticationInfo"):
+        return None
+    if _SAS_OVER.search(text):
+        return "the SAS has expired, or begins later: get a new one (AZURE_STORAGE_SAS_TOKEN)"
+    if _TOKEN_OVER.search(text):
+        return "the token has expired: get a new one (AZURE_STORAGE_TOKEN, or az login)"
+    return CLOCK if _LATE.search(text) else None
 
 
-def judge(status: int, body: bytes) -> Verdict:
-    """See Service."""
-    text = body[:8192].decode("utf-8", "replace")
-    code, why = code_of(text), advice(status, text)
-    if status in (301, 302, 303, 307, 308):
-        return Verdict(Judgement.HAND_OVER, why)
-    if status in (429, 503) or code in _SLOW:
-        return Verdict(Judgement.SLOW_DOWN, f"the server is overloaded ({code or status})")
-    if status in (408, 425) or status >= 500 or code in _PASSING:
-        return Verdict(Judgement.RETRY, f"the server failed ({code or status})")
-    if status == 404 and code in (None, "BlobNotFound", "ResourceNotFound"):
-        return Verdict(Judgement.FAIL, why, NotFoundError)
-    return Verdict(Judgement.FAIL, why)
+FAILURES = Failures(
+    code_of, _MESSAGE, _ADVICE, _BY_STATUS, _SLOW, _PASSING, ("BlobNotFound", "ResourceNotFound"), special=_special
+)

@@ -24,6 +24,7 @@ from dl_driver.storage.engines.handover import HandoverQueue
 from dl_driver.storage.engines.http import HttpQueue
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict
 from dl_driver.storage.engines.tls_probe import tls_trouble
+from dl_driver.storage.failures import Failures
 from dl_driver.storage.redaction import redacted
 
 if TYPE_CHECKING:
@@ -65,9 +66,12 @@ class CloudStorage(ABC):
     def requests(self, endpoint: Endpoint) -> Requests:
         """See Service."""
 
-    @abstractmethod
+    failures: Failures
+    """What the provider's refusals mean; of the class."""
+
     def judge(self, status: int, body: bytes) -> Verdict:
         """See Service."""
+        return self.failures.judge(status, body)
 
     @abstractmethod
     def make_client(self, endpoint: Endpoint, client_options: "ClientConfig") -> "ObjectStore":
@@ -186,13 +190,15 @@ class CloudStorage(ABC):
         try:
             yield
         except FileNotFoundError as error:
-            raise NotFoundError(self._message(operation, key, self.explain(404, redacted(str(error))))) from error
+            raise NotFoundError(
+                self._message(operation, key, self.failures.explain(404, redacted(str(error))))
+            ) from error
         except (obstore.exceptions.BaseError, ValueError, OSError) as error:
             text = redacted(str(error))
             if reason := unreachable(text):
                 reason = tls_trouble(self, self.write_endpoint) or reason
                 raise UnreachableError(self._message(operation, key, f"{self.write_endpoint.url}: {reason}")) from error
-            raise StorageError(self._message(operation, key, self.explain(status_in(text), text))) from error
+            raise StorageError(self._message(operation, key, self.failures.explain(status_in(text), text))) from error
 
     @contextmanager
     def _sending(self, operation: str, key: str) -> Iterator[None]:
@@ -204,10 +210,6 @@ class CloudStorage(ABC):
 
     def _message(self, operation: str, key: str, reason: str) -> str:
         return f"cannot {operation} {self.name(key) if key else self.uri}: {reason}"
-
-    @abstractmethod
-    def explain(self, status: int | None, text: str) -> str:
-        """The reason and the way out, from the general client's error."""
 
 
 def _behind_proxy(endpoint: Endpoint) -> bool:

@@ -20,7 +20,7 @@ from dl_driver.storage.base import Piece, StorageSettings
 from dl_driver.storage.cloud import CloudStorage, first_variable, soon, split_uri
 from dl_driver.storage.deletion import delete_each
 from dl_driver.storage.engines.http_sender import Message, Sender
-from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict, parse_endpoint
+from dl_driver.storage.engines.http_service import Endpoint, Requests, parse_endpoint
 from dl_driver.storage.gcs_credentials import EMULATOR_VARIABLE, Identity, find_identity
 from dl_driver.storage.gcs_upload import JsonUpload, checksum_of, windows
 from dl_driver.storage.sigv4 import SignedRequests, quote_key, signed_headers
@@ -36,6 +36,8 @@ _REGION = "auto"
 
 class GcsStorage(CloudStorage):
     """See the module's docstring."""
+
+    failures = gcs_failures.FAILURES
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:
         super().__init__(uri, settings)
@@ -67,14 +69,6 @@ class GcsStorage(CloudStorage):
         if keys is not None:
             return SignedRequests(endpoint.authority, endpoint.path, _REGION, lambda: keys)
         return TokenRequests(endpoint.authority, endpoint.path, self._token_lines)
-
-    def judge(self, status: int, body: bytes) -> Verdict:
-        """See Service."""
-        return gcs_failures.judge(status, body)
-
-    def explain(self, status: int | None, text: str) -> str:
-        """See CloudStorage."""
-        return gcs_failures.advice(status, text)
 
     def who_am_i(self) -> str:
         """The account, as far as its credentials tell; a token is fetched where it has to be."""
@@ -190,7 +184,7 @@ def _no_bucket() -> Iterator[None]:
     try:
         yield
     except NotFoundError as error:
-        raise StorageError(gcs_failures.advice(404, "NoSuchBucket")) from error
+        raise StorageError(gcs_failures.FAILURES.explain(404, "NoSuchBucket")) from error
 
 
 def _endpoints_of_environment() -> tuple[str, ...]:

@@ -5,9 +5,7 @@
 
 import re
 
-from dl_driver.errors import NotFoundError
-from dl_driver.storage.engines.http_service import Judgement, Verdict
-from dl_driver.storage.redaction import redacted
+from dl_driver.storage.failures import BAD_DIGEST, CLOCK, NO_OBJECT, Failures
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9]+)\s*</Code>|\"reason\"\s*:\s*\"([A-Za-z0-9]+)\"")
 _MESSAGE = re.compile(r"(?:<Message>\s*|\"message\"\s*:\s*\")([^<\"\n]{1,300})")
@@ -22,9 +20,7 @@ _ROLE = (
     " bucket, or use another"
 )
 _TOKEN = f"the token has expired or is not valid: get a new one (GOOGLE_BEARER_TOKEN), or {_WHO}"
-_CLOCK = "this machine's clock and the server's differ by too much: set the clock (see timedatectl)"
 _BUCKET = "there is no such bucket: create it, or check dataset.data_folder and storage.storage_options.endpoint_url"
-_OBJECT = "there is no such object; generate the data set, or check dataset.data_folder and its counts"
 _ADVICE = {
     "AccessDenied": _ROLE,
     "forbidden": _ROLE,
@@ -37,15 +33,15 @@ _ADVICE = {
     "InvalidSecurity": f"the server does not know the access key: {_WHO}",
     "InvalidAccessKeyId": f"the server does not know the access key: {_WHO}",
     "SignatureDoesNotMatch": f"the secret does not belong to the access key: {_WHO}",
-    "RequestTimeTooSkewed": _CLOCK,
-    "RequestExpired": _CLOCK,
+    "RequestTimeTooSkewed": CLOCK,
+    "RequestExpired": CLOCK,
     "NoSuchBucket": _BUCKET,
-    "NoSuchKey": _OBJECT,
-    "notFound": _OBJECT,
+    "NoSuchKey": NO_OBJECT,
+    "notFound": NO_OBJECT,
     "UserProjectMissing": "the bucket bills its users: this client names no project; use another bucket",
     "InvalidBucketName": "a bucket's name has 3 to 63 lower-case letters, digits, hyphens, dots: check"
     " dataset.data_folder",
-    "BadDigest": "the bytes that reached the server are not those that were sent; try again, and check the network",
+    "BadDigest": BAD_DIGEST,
 }
 _BY_STATUS = {401: "AuthenticationRequired", 403: "AccessDenied", 404: "NoSuchKey"}
 _SLOW = ("SlowDown", "rateLimitExceeded", "userRateLimitExceeded", "ServiceUnavailable")
@@ -60,28 +56,4 @@ def code_of(text: str) -> str | None:
     return found and (found[1] or found[2])
 
 
-def advice(status: int | None, text: str) -> str:
-    """The reason and the way out."""
-    code = code_of(text) or (_BY_STATUS.get(status) if status else None)
-    if code in _ADVICE:
-        return f"{_ADVICE[code]} ({code})"
-    message = _MESSAGE.search(text)
-    said = redacted(message[1].strip()) if message else ""
-    if code:
-        return f"{code}{': ' if said else ''}{said}"
-    return f"status {status}" if status else " ".join(redacted(text).split())[:500]
-
-
-def judge(status: int, body: bytes) -> Verdict:
-    """See Service."""
-    text = body[:8192].decode("utf-8", "replace")
-    code, why = code_of(text), advice(status, text)
-    if status in (301, 302, 303, 307, 308):
-        return Verdict(Judgement.HAND_OVER, why)
-    if status in (429, 503) or code in _SLOW:
-        return Verdict(Judgement.SLOW_DOWN, f"the server is overloaded ({code or status})")
-    if status in (408, 425) or status >= 500 or code in _PASSING:
-        return Verdict(Judgement.RETRY, f"the server failed ({code or status})")
-    if status == 404 and code != "NoSuchBucket":
-        return Verdict(Judgement.FAIL, why, NotFoundError)
-    return Verdict(Judgement.FAIL, why)
+FAILURES = Failures(code_of, _MESSAGE, _ADVICE, _BY_STATUS, _SLOW, _PASSING, missing=("NoSuchKey", "notFound"))

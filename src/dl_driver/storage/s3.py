@@ -14,7 +14,7 @@ from dl_driver.storage import s3_failures
 from dl_driver.storage.base import Piece, StorageSettings
 from dl_driver.storage.cloud import CloudStorage, first_variable, split_uri
 from dl_driver.storage.engines.http_sender import Sender
-from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict, parse_endpoint
+from dl_driver.storage.engines.http_service import Endpoint, Requests, parse_endpoint
 from dl_driver.storage.s3_credentials import CredentialSource, find_credentials, profile_region
 from dl_driver.storage.s3_upload import S3Upload
 from dl_driver.storage.sigv4 import PlainRequests, SignedRequests, quote_key, signed_headers
@@ -29,6 +29,8 @@ _HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 class S3Storage(CloudStorage):
     """See the module's docstring."""
+
+    failures = s3_failures.FAILURES
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:
         super().__init__(uri, settings)
@@ -76,21 +78,15 @@ class S3Storage(CloudStorage):
             return PlainRequests(endpoint.authority, endpoint.path)
         return SignedRequests(endpoint.authority, endpoint.path, self.region, self.credentials)
 
-    def judge(self, status: int, body: bytes) -> Verdict:
-        """See Service."""
-        return s3_failures.judge(status, body)
-
-    def explain(self, status: int | None, text: str) -> str:
-        """See CloudStorage."""
-        return s3_failures.advice(status, text)
-
     def make_client(self, endpoint: Endpoint, client_options: "ClientConfig") -> "ObjectStore":
         """See CloudStorage."""
         from obstore.store import S3Store
 
         virtual_host = endpoint.host.startswith(f"{self.bucket}.")
+        bucket = "" if virtual_host else f"/{self.bucket}"
+        path = endpoint.path.removesuffix(f"{bucket}/{quote_key(self._prefix)}")
         config: S3Config = {
-            "endpoint": endpoint.url,
+            "endpoint": f"{endpoint.url}{path}",
             "region": self.region,
             "virtual_hosted_style_request": virtual_host,
             "unsigned_payload": True,

@@ -101,7 +101,7 @@ class S3Upload:
         reply = self._call("POST", path, {"uploadId": upload}, {}, body)
         if b"<Error>" in reply.body:
             # Sent under a status of success, since the server answers before it is done.
-            reason = s3_failures.advice(None, reply.body.decode("utf-8", "replace"))
+            reason = s3_failures.FAILURES.explain(None, reply.body.decode("utf-8", "replace"))
             raise StorageError(f"the server could not put the parts together: {reason}")
 
     def _put(self, path: str, query: Mapping[str, str], body: bytes) -> Reply:

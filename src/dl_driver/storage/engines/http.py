@@ -137,7 +137,8 @@ class HttpQueue:
         if self._delayed:
             ends.append(self._delayed[0][0])
         if self._in_flight:
-            ends.append(self._next_check)
+            # Looking after connections has time: rounded up, it needs no precise wait of its own.
+            ends.append(max(self._next_check, now + _PRECISE_NS))
         return max(0, min(ends) - now) if ends else None
 
     def _turn(self, timeout_ns: int | None) -> bool:
