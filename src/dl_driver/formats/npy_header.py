@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dl_driver.errors import FormatError
+from dl_driver.formats.magic import looks_like
 from dl_driver.formats.walk import Pass, Structure, Take
 
 _MAGIC = b"\x93NUMPY"
@@ -59,7 +60,9 @@ def read_npy_header(structure: Structure, what: str, limit: int | None) -> Gener
     _check_room(limit, 10, what)
     start: bytes = yield from structure.take(8, f"the NPY header of {what}")
     if start[:6] != _MAGIC:
-        raise FormatError(f"{what}: no NPY data: they begin with {start[:6]!r} instead of {_MAGIC!r}")
+        raise FormatError(
+            f"{what}: no NPY data: they begin with {start[:6]!r} instead of {_MAGIC!r}{looks_like(start)}"
+        )
     version = (start[6], start[7])
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise FormatError(f"{what}: NPY version {version[0]}.{version[1]} is unknown; expected 1.0, 2.0 or 3.0")

@@ -15,6 +15,7 @@ from dl_driver.errors import FormatError
 from dl_driver.formats import zip_records as records
 from dl_driver.formats.base import ArraySpec
 from dl_driver.formats.checksum import crc32
+from dl_driver.formats.magic import looks_like
 from dl_driver.formats.npy_header import NpyHeader, read_npy_header
 from dl_driver.formats.walk import Pass, Structure, Take
 
@@ -46,7 +47,8 @@ class NpzStructure(Structure):
         """See Structure."""
         signature: bytes = yield from self.take(4, "the first signature")
         if signature not in (records.LOCAL, records.END):
-            raise FormatError(f"no NPZ file: it begins with {signature!r} instead of {records.LOCAL!r}")
+            found = looks_like(signature)
+            raise FormatError(f"no NPZ file: it begins with {signature!r} instead of {records.LOCAL!r}{found}")
         while signature == records.LOCAL:
             yield from self._member()
             signature = yield from self.take(4, "the signature after a member")

@@ -12,11 +12,12 @@ from dl_driver.dataset.files import ListedFiles
 from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import ConfigError, DataError, Problem, RunError
 from dl_driver.formats import detect_format, get_format
-from dl_driver.formats.base import FormatOptions
+from dl_driver.formats.base import Format, FormatOptions
+from dl_driver.formats.magic import kind_of
 from dl_driver.loader.batch import Batch
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.pool import ReadyBatch, WorkerPool
-from dl_driver.loader.probing import probed_sample_bytes
+from dl_driver.loader.probing import check_first_file, first_bytes, probed_sample_bytes
 from dl_driver.loader.sizing import Depth, default_workers, make_plan
 from dl_driver.storage import open_storage
 from dl_driver.storage.base import Storage, StorageSettings
@@ -207,12 +208,27 @@ def _list_files(storage: Storage, format_name: str | None, options: FormatOption
     objects = sorted((info.key, info.size) for info in storage.list())
     if not objects:
         raise DataError(f"{storage.uri} holds no objects; expected a data set")
-    chosen_format = get_format(format_name, options) if format_name else detect_format(objects[0][0], options)
+    chosen_format, any_name = _choose_format(storage, objects[0][0], format_name, options)
     suffixes = tuple(f".{suffix}" for suffix in (chosen_format.suffix, *chosen_format.other_suffixes))
-    chosen = objects
-    if not chosen_format.any_name:
-        chosen = [item for item in objects if item[0].lower().endswith(suffixes)]
+    chosen = objects if any_name else [item for item in objects if item[0].lower().endswith(suffixes)]
     if not chosen:
         known = " or ".join(suffixes)
         raise DataError(f"{storage.uri}: none of its {len(objects)} objects ends in {known}; see the argument format")
-    return ListedFiles([key for key, _ in chosen], [size for _, size in chosen]), chosen_format.name
+    files = ListedFiles([key for key, _ in chosen], [size for _, size in chosen])
+    check_first_file(storage, files, chosen_format)
+    return files, chosen_format.name
+
+
+def _choose_format(storage: Storage, key: str, format_name: str | None, options: FormatOptions) -> tuple[Format, bool]:
+    """The format that the user names, or the first object's name, or its first bytes; and whether objects of any name
+    are of it."""
+    if format_name is not None:
+        named = get_format(format_name, options)
+        return named, named.any_name
+    try:
+        return detect_format(key, options), False
+    except ConfigError:
+        kind = kind_of(first_bytes(storage, key))
+        if kind is None or not kind.formats:
+            raise
+        return get_format(min(kind.formats), options), True

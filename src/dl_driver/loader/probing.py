@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 
 from dl_driver.dataset.files import FileSet
-from dl_driver.errors import FormatError
+from dl_driver.errors import DataError, FormatError, StorageError
 from dl_driver.formats.base import Format
+from dl_driver.formats.magic import HEAD_BYTES, contradicts
 from dl_driver.loader.slab import round_up
 from dl_driver.storage.base import Read, Storage
 
@@ -41,6 +42,27 @@ def probed_sample_bytes(storage: Storage, files: FileSet, file_format: Format, b
     largest = found[:batch_size]
     mean = -(-sum(round_up(size, _LINE) for size in largest) // len(largest))
     return mean if len(chosen) == len(files) else int(mean * _MARGIN)
+
+
+def first_bytes(storage: Storage, key: str) -> bytes:
+    """An object's first bytes, as many as tell its format; fewer where it is shorter. Raises StorageError."""
+    ((_, head),) = _heads(storage, (key,), round_up(HEAD_BYTES, storage.alignment))
+    return bytes(head[:HEAD_BYTES])
+
+
+def check_first_file(storage: Storage, files: FileSet, file_format: Format) -> None:
+    """Raises DataError where the first file begins like one of another format; what else is wrong with it is said when
+    it is read."""
+    if not (len(files) and file_format.stored and file_format.options.compression == "none"):
+        return
+    key = files.key(0)
+    with suppress(StorageError):
+        kind = contradicts(first_bytes(storage, key), file_format.name)
+        if kind is not None:
+            raise DataError(
+                f"{storage.uri.rstrip('/')}/{key}: starts like {kind.words} file, but is read as {file_format.name};"
+                " check dataset.format (or the argument format) and dataset.compression"
+            )
 
 
 def _chosen(files: FileSet) -> Sequence[int]:
