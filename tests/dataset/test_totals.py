@@ -29,4 +29,6 @@ def test_the_sum_is_that_of_every_file(file_format, changes):
 
 def test_no_files_and_formats_that_cannot_tell():
     assert file_bytes(evaluation_files(load("unet3d_h100").workload)) == 0
-    assert file_bytes(training_files(load("retinanet_b200").workload)) is None
+    compressed = load("cosmoflow_h100", ["dataset.compression=gzip"]).workload
+    assert file_bytes(training_files(compressed)) is None
+    assert file_bytes(training_files(load("retinanet_b200").workload)) == 1_170_301 * 568 * 568

@@ -7,10 +7,14 @@ A pool of random bytes is made once of the seed. A file's content is that pool a
 64-bit word that is a hash of the file and of how many times it came before. So no stretch of eight bytes or more is
 likely to come again within a data set, nothing compresses, and it is made about as fast as memory is filled. Floats
 are kept finite.
+
+Where a workload says how well its data compress and deduplicate (``Shape``), the end of each cell of 4 KiB is zeros,
+and regions come several times: the same region of files next to each other, or regions of a file one after another.
 """
 
 import ctypes
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -23,27 +27,69 @@ _U64 = 0xFFFFFFFFFFFFFFFF
 _KEEP_FINITE = 0xBF
 """Clears the top bit of a float's exponent, which stands in its last byte: no infinities, no NaNs."""
 _ZERO_OR_ONE = 0x01
+_CELL = 4096
+"""Bytes of which the last part is zeros, so that a block of this size has its share of them wherever it begins."""
+_REGION = 1 << 20
+"""Bytes that come again as a whole: more than a compressor looks back, and a multiple of any block that storage
+compares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What storage can make of the content."""
+
+    compress_ratio: float = 1.0
+    """Bytes for each byte that is left when a block of 4 KiB or more is compressed."""
+    dedup_ratio: float = 1.0
+    """Bytes for each byte that comes for the first time."""
+    across: bool = True
+    """Whether what comes again stands at the same place in other files, or farther on in the same file."""
+
+
+INCOMPRESSIBLE = Shape()
 
 
 class FileContent:
     """The content of one file; offsets count from its first sample's first byte."""
 
-    def __init__(self, seed: int, file: int, dtype: str = "uint8") -> None:
+    def __init__(self, seed: int, file: int, dtype: str = "uint8", shape: Shape = INCOMPRESSIBLE) -> None:
+        if shape.across:
+            file = int(file // shape.dedup_ratio)
         self._pool = _pool(seed)
         self._key = int.from_bytes(hashlib.blake2b(f"{seed}/{file}".encode(), digest_size=8).digest(), "little")
         self._mask, self._stride = _mask_of(np.dtype(dtype))
+        self._repeats = 1.0 if shape.across else shape.dedup_ratio
+        self._kept = round(_CELL / shape.compress_ratio)
+        """Bytes of a cell that are not zeros."""
 
     def fill(self, offset: int, into: memoryview) -> None:
         """The bytes from ``offset`` on."""
+        if self._repeats > 1:
+            self._fill_regions(offset, into)
+        else:
+            self._fill_once(offset, into)
+        if self._mask is not None:
+            masked = np.frombuffer(into, np.uint8)[(-1 - offset) % self._stride :: self._stride]
+            np.bitwise_and(masked, self._mask, out=masked)
+        if self._kept < _CELL:
+            _clear_ends(offset, np.frombuffer(into, np.uint8), self._kept)
+
+    def _fill_regions(self, offset: int, into: memoryview) -> None:
+        """Each region from the one that it repeats."""
+        at = 0
+        while at < len(into):
+            region, start = divmod(offset + at, _REGION)
+            count = min(_REGION - start, len(into) - at)
+            self._fill_once(int(region // self._repeats) * _REGION + start, into[at : at + count])
+            at += count
+
+    def _fill_once(self, offset: int, into: memoryview) -> None:
         at = 0
         while at < len(into):
             block, start = divmod(offset + at, _POOL_BYTES)
             count = min(_POOL_BYTES - start, len(into) - at)
             self._fill_within_block(block, start, into[at : at + count])
             at += count
-        if self._mask is not None:
-            masked = np.frombuffer(into, np.uint8)[(-1 - offset) % self._stride :: self._stride]
-            np.bitwise_and(masked, self._mask, out=masked)
 
     def _fill_within_block(self, block: int, start: int, into: memoryview) -> None:
         """XOR in whole words whose destination is aligned, single bytes before and behind them."""
@@ -71,6 +117,16 @@ def _pool(seed: int) -> list[NDArray[np.uint64]]:
     key = int.from_bytes(hashlib.blake2b(f"pool/{seed}".encode(), digest_size=16).digest(), "little")
     pool = np.random.Philox(key=key).random_raw(_POOL_BYTES // _WORD).astype("<u8").tobytes()
     return [np.frombuffer(bytearray(pool[phase:] + bytes(phase)), np.uint64) for phase in range(_WORD)]
+
+
+def _clear_ends(offset: int, data: NDArray[np.uint8], kept: int) -> None:
+    """Zeros from ``kept`` on in every cell; ``data`` begins at ``offset`` of the content."""
+    ahead = -offset % _CELL
+    data[max(0, ahead - (_CELL - kept)) : ahead] = 0
+    cells = max(0, len(data) - ahead) // _CELL
+    end = ahead + cells * _CELL
+    data[ahead:end].reshape(cells, _CELL)[:, kept:] = 0
+    data[end + kept :] = 0
 
 
 def _mixed(value: int) -> int:

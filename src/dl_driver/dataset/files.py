@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from dl_driver.config import Workload
 from dl_driver.config.sections.storage import Decode
+from dl_driver.dataset.content import Shape
 from dl_driver.formats import get_format
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, RecordSpec
 
 _DIMENSION_SEED = 10
 _BLOCK = 1 << 20
+_FILES_TO_REPEAT = 8
+"""Times the ratio: files from which on the last, incomplete group of files that are alike makes no difference."""
 
 
 class FileSet(Protocol):
@@ -196,6 +199,14 @@ def format_options(workload: Workload) -> FormatOptions:
         decode=not raw,
         element_type=data.record_element_type,
     )
+
+
+def content_shape(workload: Workload) -> Shape:
+    """What storage can make of the samples. Files that are alike repeat each other, since then what comes again is at
+    the same place of them, whatever stands around the samples; of others each repeats itself."""
+    content, files = workload.dataset.content, training_files(workload)
+    across = files.uniform and files.count >= _FILES_TO_REPEAT * content.dedup_ratio
+    return Shape(content.compress_ratio, content.dedup_ratio, across or content.dedup_ratio == 1)
 
 
 def training_files(workload: Workload) -> ComputedFiles:

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from time import perf_counter
 from typing import Any
 
-from dl_driver.dataset.content import FileContent
+from dl_driver.dataset.content import INCOMPRESSIBLE, FileContent, Shape
 from dl_driver.dataset.files import ComputedFiles
 from dl_driver.dataset.listing import Listing
 from dl_driver.errors import DlDriverError, NotFoundError, StorageError, WorkerError
@@ -48,6 +48,8 @@ class Generation:
     skip_existing: bool
     present: Listing | None = None
     """What is there already, where one listing is cheaper than a look at each file."""
+    shape: Shape = INCOMPRESSIBLE
+    """What storage can make of the content."""
 
     @property
     def total(self) -> int:
@@ -61,6 +63,10 @@ class Generation:
                 return split, number
             number -= len(split)
         raise IndexError(number)
+
+    def content(self, files: ComputedFiles, index: int) -> FileContent:
+        """Of one of a split's files."""
+        return FileContent(self.seed, files.first + index, files.record(index).dtype, self.shape)
 
 
 def generate(generation: Generation, workers: int | None, progress: Progress) -> GenerationReport:
@@ -202,7 +208,7 @@ def _write_files(generation: Generation, storage: Storage, numbers: Sequence[int
         if generation.skip_existing and _all_there(generation.present or storage, file_format, key, record):
             yield (None,)
             continue
-        content = FileContent(generation.seed, files.first + index, record.dtype)
+        content = generation.content(files, index)
         yield (storage.put(key, _pieces(storage, file_format, key, record, content)),)
 
 

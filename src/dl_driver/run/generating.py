@@ -4,7 +4,7 @@
 """Generation, as a phase of a run or alone."""
 
 from dl_driver.config import Workload
-from dl_driver.dataset.files import evaluation_files, training_files
+from dl_driver.dataset.files import content_shape, evaluation_files, training_files
 from dl_driver.dataset.generate import Generation, GenerationReport, Progress, generate
 from dl_driver.formats import get_format
 from dl_driver.run.feeds import storage_settings
@@ -18,7 +18,8 @@ def generate_data_set(
     splits = (training_files(workload), evaluation_files(workload))
     if not get_format(splits[0].format, splits[0].options).stored:
         return GenerationReport(0, 0, 0, 0.0)
-    generation = Generation(
-        workload.data_uri, storage_settings(workload, 1), splits, workload.train.seed, skip_existing
+    settings, seed = storage_settings(workload, 1), workload.train.seed
+    shape = content_shape(workload)
+    return generate(
+        Generation(workload.data_uri, settings, splits, seed, skip_existing, shape=shape), workers, progress
     )
-    return generate(generation, workers, progress)

@@ -16,6 +16,7 @@ from dl_driver.config.sections.base import (
     NumberFromZero,
     Positive,
     PositiveNumber,
+    Ratio,
     Section,
     Text,
 )
@@ -133,6 +134,15 @@ class Parquet(Section):
     """MLCommons' choice of generator."""
 
 
+class Content(Section):
+    """What storage that compresses or deduplicates can make of the samples; of dl-driver alone."""
+
+    compress_ratio: Ratio = 1.0
+    """Bytes for each byte left when blocks of 4 KiB or more are compressed; 1: incompressible."""
+    dedup_ratio: Ratio = 1.0
+    """Blocks for each block that is the only one of its kind; 1: no block comes twice."""
+
+
 class Dataset(Section):
     """The data set."""
 
@@ -180,6 +190,8 @@ class Dataset(Section):
     """What is particular to HDF5 files."""
     parquet: Parquet = Parquet()
     """What is particular to Parquet files."""
+    content: Content = Content()
+    """What storage that compresses or deduplicates can make of the samples."""
     skip_listing: Annotated[bool, NoEffect("file names are computed, never listed")] = False
     """MLCommons: compute file names."""
     listing_validation_interval: Annotated[Count, NoEffect("file names are computed, never listed")] = 1000
