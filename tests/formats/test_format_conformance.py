@@ -24,6 +24,11 @@ class TestNpz(SamplesLast):
     format_name = "npz"
 
 
+class TestNpzDeflated(SamplesLast):
+    format_name = "npz"
+    options = FormatOptions(compression="zip")
+
+
 class TestNpy(SamplesLast):
     format_name = "npy"
     finds_flips = False

@@ -172,7 +172,7 @@ def _check_stored(flags: int, method: int, what: str) -> None:
         raise FormatError(f"{what} is encrypted")
     if method:
         raise FormatError(
-            f"{what} is compressed (method {method}); compressed NPZ is not read yet, write it with savez"
+            f"{what} is compressed (method {method}); set dataset.compression (or the argument compression) to zip"
         )
     if flags & 8:
         raise FormatError(f"{what} has its size behind its data, as written into a pipe; such NPZ is not read yet")

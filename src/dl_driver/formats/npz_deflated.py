@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 The dl-driver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""NPZ whose members are deflated, as ``numpy.savez_compressed`` writes them: ``dataset.compression: zip``.
+
+A file is read whole into a buffer and its members are unpacked into the batch. Python's zipfile reads the archive and
+checks the members' CRCs; nothing is unpacked for which there is no room.
+"""
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from math import prod
+
+import numpy as np
+
+from dl_driver.errors import DataError, FormatError
+from dl_driver.formats.base import (
+    DEFAULTS,
+    ArraySpec,
+    ContentReader,
+    Format,
+    FormatOptions,
+    Indexing,
+    Reading,
+    RecordSpec,
+)
+from dl_driver.formats.inflate import USUAL_RATIO, most_deflated
+from dl_driver.formats.npy_header import build_npy_header, interpret_npy_header
+from dl_driver.formats.npz import Npz
+from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, WholeFile, too_large
+from dl_driver.storage.base import Piece
+
+_Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+_CHUNK = 1 << 18
+_ALIGN = 64
+_CONTAINER_BYTES = 1024
+"""Room for headers and records of an archive of two members."""
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    OSError,
+)
+"""What zipfile raises for archives that are not right."""
+
+
+def npz(options: FormatOptions = DEFAULTS) -> Format:
+    """The NPZ format of these options."""
+    return DeflatedNpz(options) if options.compression == "zip" else Npz(options)
+
+
+class DeflatedNpz(Format):
+    """See Format."""
+
+    name = "npz"
+    suffix = "npz"
+    compressions = frozenset({"zip"})
+    streams = False
+
+    def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
+        """See Format."""
+        sink, at = _Sink(), 0
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=self.options.compression_level) as archive:
+            for name, parts in (("x.npy", _samples(spec, fill)), ("y.npy", _labels(spec))):
+                member = zipfile.ZipInfo(name)
+                member.compress_type = zipfile.ZIP_DEFLATED
+                with archive.open(member, "w", force_zip64=True) as writer:
+                    for part in parts:
+                        writer.write(part)
+                        for data in sink.taken():
+                            yield Piece(at, data)
+                            at += len(data)
+        for data in sink.taken():
+            yield Piece(at, data)
+            at += len(data)
+
+    def file_size(self, spec: RecordSpec) -> int | None:
+        """See Format."""
+        return None
+
+    def max_file_size(self, spec: RecordSpec) -> int:
+        """See Format."""
+        return most_deflated(spec.payload_bytes + 8 * spec.num_samples) + _CONTAINER_BYTES
+
+    def reading(self, samples_per_file: int) -> Reading:
+        """See Format."""
+        return Reading.UNPACKED
+
+    def sample_bytes(self, record: RecordSpec | None, file_bytes: int, samples_per_file: int) -> int:
+        """See Format."""
+        if record is None:
+            return USUAL_RATIO * -(-file_bytes // samples_per_file) + _CONTAINER_BYTES
+        return record.sample_bytes + _CONTAINER_BYTES
+
+    def index(self, key: str, samples_per_file: int) -> Indexing:
+        """See Format."""
+        yield from ()
+        return WholeFile(samples_per_file)
+
+    def locate(self, index: FileIndex, samples: Sequence[int], limit: int) -> Sequence[Group]:
+        """See Format."""
+        assert isinstance(index, WholeFile)
+        return index.group(samples)
+
+    def decode_group(self, index: FileIndex, group: Group, landed: Landed, into: memoryview) -> Sequence[Placed]:
+        """See Format."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(landed.span())) as archive:
+                arrays = self._arrays(archive, index.num_samples, len(into) * index.num_samples)
+        except _DAMAGED as error:
+            raise FormatError(f"no sound NPZ file: {error}") from error
+        placed, at = [], 0
+        for sample in group.samples:
+            placed.append(_place(arrays, sample, index.num_samples, at, into))
+            at = _aligned(at + placed[-1].length)
+        return placed
+
+    def _arrays(self, archive: zipfile.ZipFile, samples: int, room: int) -> dict[str, _Array]:
+        members = archive.infolist()
+        size = sum(member.file_size for member in members)
+        if size > room + len(members) * _CONTAINER_BYTES:
+            raise too_large(size // samples, room // samples)
+        arrays = {
+            member.filename.removesuffix(".npy"): _array(archive.read(member), member.filename) for member in members
+        }
+        if not arrays:
+            raise FormatError("the NPZ file holds no arrays")
+        wanted = self.options.element_type
+        first = next(iter(arrays.values()))
+        if wanted and first.dtype != np.dtype(wanted):
+            raise DataError(
+                f"its first array is {first.dtype.name}, the workload says {wanted}; check dataset.record_element_type"
+            )
+        return arrays
+
+
+class _Sink:
+    """What zipfile writes into, as into a pipe."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes, /) -> int:
+        """Keep it until it is taken."""
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is behind."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def taken(self) -> list[bytes]:
+        """What was written since."""
+        parts, self._parts = self._parts, []
+        return [part for part in parts if part]
+
+
+def _samples(spec: RecordSpec, fill: ContentReader) -> Iterator[bytes | memoryview]:
+    yield build_npy_header(np.dtype(spec.dtype).str, (*spec.dims, spec.num_samples))
+    buffer = memoryview(bytearray(min(_CHUNK, spec.payload_bytes)))
+    for start in range(0, spec.payload_bytes, _CHUNK):
+        part = buffer[: spec.payload_bytes - start]
+        fill(start, part)
+        yield part
+
+
+def _labels(spec: RecordSpec) -> Iterator[bytes]:
+    yield build_npy_header("<i8", (spec.num_samples,))
+    yield bytes(8 * spec.num_samples)
+
+
+def _array(data: bytes, what: str) -> _Array:
+    """The array of an NPY file in memory."""
+    if data[:6] != b"\x93NUMPY" or len(data) < 12:
+        raise FormatError(f"{what}: no NPY data")
+    width = 2 if data[6] == 1 else 4
+    start = 8 + width + int.from_bytes(data[8 : 8 + width], "little")
+    dtype, fortran_order, shape = interpret_npy_header(data[8 + width : start].decode("latin-1"), what)
+    size = prod(shape) * np.dtype(dtype).itemsize
+    if len(data) - start != size:
+        raise FormatError(f"{what}: {len(data) - start} bytes of data, its NPY header says {size}")
+    return np.ndarray(shape, dtype, data, start, order="F" if fortran_order else "C")
+
+
+def _place(arrays: dict[str, _Array], sample: int, samples: int, at: int, into: memoryview) -> Placed:
+    """One sample's arrays, copied to ``at``; of several samples those along the last axis, as dlio_benchmark's."""
+    layout, offset = [], 0
+    for name, whole in arrays.items():
+        if samples > 1 and (whole.ndim == 0 or whole.shape[-1] != samples):
+            raise DataError(
+                f"array {name!r} has shape {whole.shape}, expected {samples} samples along the last axis"
+                " (dataset.num_samples_per_file)"
+            )
+        array = whole[..., sample] if samples > 1 else whole
+        offset = _aligned(offset)
+        if at + offset + array.nbytes > len(into):
+            raise too_large(offset + array.nbytes, len(into) - at)
+        np.ndarray(array.shape, array.dtype, into, at + offset)[...] = array
+        layout.append(ArraySpec(name, array.dtype.str, array.shape, offset))
+        offset += array.nbytes
+    return Placed(at, offset, tuple(layout))
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // _ALIGN) * _ALIGN
