@@ -16,7 +16,7 @@ from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats import get_format
 from dl_driver.formats.expectation import Expectation
 from dl_driver.loader.plan import LoaderPlan
-from dl_driver.loader.probing import check_first_file, probed_sample_bytes
+from dl_driver.loader.probing import probed_sample_bytes
 from dl_driver.loader.sizing import Depth, default_workers, dlio_depth, make_plan
 from dl_driver.metrics.record import Phase
 from dl_driver.storage import open_storage
@@ -67,7 +67,6 @@ def make_feed(workload: Workload, phase: Phase, accelerators: int, seed: int) ->
     settings = storage_settings(workload, workers)
     storage = open_storage(workload.data_uri if file_format.stored else _NOWHERE, settings)
     files, warnings = locate_files(storage, computed)
-    check_first_file(storage, files, file_format)
     crop = crop_bytes(workload)
     # Files of other names than the workload's are somebody else's: what they hold, they say themselves.
     others = files is not computed
