@@ -8,9 +8,9 @@ import os
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from benchmarks.contestants.serve import serve
+from benchmarks.contestants.torch_loading import read_in_turns
 
 
 class Files(Dataset):  # type: ignore[type-arg]
@@ -27,34 +27,15 @@ class Files(Dataset):  # type: ignore[type-arg]
             return {"x": arrays["x"], "y": arrays["y"]}
 
 
+def look(batch: dict[str, torch.Tensor]) -> tuple[int, int]:
+    """At both arrays of every sample."""
+    x, y = batch["x"].numpy(), batch["y"].numpy()
+    return len(x), sum(int(x[index].item(0)) + len(y[index]) for index in range(len(x)))
+
+
 def main() -> None:
     """Read FOLDER in turns."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder")
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--min-seconds", type=float, required=True)
-    parser.add_argument("--workers", type=int, required=True)
-    options = parser.parse_args()
-    folder_bytes = sum(entry.stat().st_size for entry in os.scandir(options.folder))
-    torch.set_num_threads(1)
-    loader = DataLoader(
-        Files(options.folder),
-        batch_size=options.batch_size,
-        num_workers=options.workers,
-        persistent_workers=options.workers > 0,
-        prefetch_factor=4 if options.workers else None,
-    )
-
-    def epoch() -> tuple[int, int]:
-        samples = touched = 0
-        for batch in loader:
-            x, y = batch["x"].numpy(), batch["y"].numpy()
-            for index in range(len(x)):
-                touched += int(x[index].item(0)) + len(y[index])
-            samples += len(x)
-        return samples, folder_bytes
-
-    serve(epoch, options.min_seconds)
+    read_in_turns(argparse.ArgumentParser(), lambda options: Files(options.folder), look)
 
 
 if __name__ == "__main__":

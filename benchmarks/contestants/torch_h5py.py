@@ -9,9 +9,9 @@ import os
 import h5py
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from benchmarks.contestants.serve import serve
+from benchmarks.contestants.torch_loading import read_in_turns
 
 
 class Samples(Dataset):  # type: ignore[type-arg]
@@ -32,33 +32,16 @@ class Samples(Dataset):  # type: ignore[type-arg]
         return self._open[file][sample]
 
 
+def look(batch: torch.Tensor) -> tuple[int, int]:
+    """At every sample."""
+    return len(batch), sum(int(sample.flatten()[0]) for sample in batch)
+
+
 def main() -> None:
     """Read FOLDER in turns."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder")
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--samples-per-file", type=int, required=True)
-    parser.add_argument("--min-seconds", type=float, required=True)
-    parser.add_argument("--workers", type=int, required=True)
-    options = parser.parse_args()
-    folder_bytes = sum(entry.stat().st_size for entry in os.scandir(options.folder))
-    torch.set_num_threads(1)
-    loader = DataLoader(
-        Samples(options.folder, options.samples_per_file),
-        batch_size=options.batch_size,
-        num_workers=options.workers,
-        persistent_workers=options.workers > 0,
-        prefetch_factor=4 if options.workers else None,
-    )
-
-    def epoch() -> tuple[int, int]:
-        samples = touched = 0
-        for batch in loader:
-            touched += sum(int(sample.flatten()[0]) for sample in batch)
-            samples += len(batch)
-        return samples, folder_bytes
-
-    serve(epoch, options.min_seconds)
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--samples-per-file", type=int, required=True)
+    read_in_turns(arguments, lambda options: Samples(options.folder, options.samples_per_file), look)
 
 
 if __name__ == "__main__":

@@ -82,12 +82,13 @@ def test_any_part_of_shaped_content_is_a_part_of_the_whole(shape: Shape, offset:
 @pytest.mark.parametrize("ratio", [1.25, 2, 3, 8])
 @pytest.mark.parametrize("block", [4096, 16384, 131072])
 def test_blocks_compress_as_asked(ratio: float, block: int) -> None:
-    """Blocks begin where a header of 192 bytes leaves them; each is compressed alone, as storage does."""
+    """Blocks begin where a header of 192 bytes leaves them; each is compressed alone, as storage does. What is random
+    of a cell of 4 KiB stays, and the compressors' own headers, tables and runs of zeros come on top: up to 74 bytes."""
     data = content(0, 2 * MIB, shape=Shape(compress_ratio=ratio))[192:]
     blocks = [data[at : at + block] for at in range(0, len(data) - block, block)]
     for compress in (pa.Codec("lz4_raw").compress, pa.Codec("zstd", 1).compress, lambda part: zlib.compress(part, 6)):
-        packed = sum(len(compress(part)) for part in blocks)
-        assert len(blocks) * block / packed == pytest.approx(ratio, rel=0.12)
+        a_cell = sum(len(compress(part)) for part in blocks) / (len(blocks) * block // 4096)
+        assert 4096 / ratio - 1 <= a_cell <= 4096 / ratio + 76
 
 
 def dedup_ratio(files: list[bytes], block: int) -> float:

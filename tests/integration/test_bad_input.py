@@ -133,6 +133,8 @@ def test_a_spoiled_file(workload: Path, spoil: Callable[[Path], None], status: i
         (["reader.batchsize=4"], 2, "did you mean reader.batch_size?"),
         (["dataset.data_folder=foo://x"], 2, "no storage backend for foo://"),
         (["dataset.data_folder='null://?latency=abc'"], 2, "latency='abc' is no time; write it as 5ms"),
+        (["dataset.data_folder='null://'", "dataset.compression=zip"], 2, "null:// cannot make up npz files with"),
+        (["dataset.data_folder='null://'", "dataset.format=csv"], 2, "null:// cannot make up csv files: only encoding"),
         (["dataset.data_folder='null://?latncy=5ms'"], 2, "null:// knows latency and bandwidth"),
         (["dataset.data_folder='null://?latency=10s'", "--timeout", "0.5"], 1, "no batch within 0.5 s (--timeout)"),
         (["dataset.record_length_bytes=1e12", "dataset.data_folder='null://'"], 2, "are available: use a smaller"),

@@ -99,4 +99,7 @@ def test_synthetic_data_come_from_no_storage(tmp_path: Path) -> None:
     assert not list((tmp_path).glob("none/train/*"))
     assert report["samples"] == STEPS * BATCH
     assert report["bytes"] == 0
+    summary = command("run", folder, "synthetic", f"reader.batch_size={BATCH}", "train.epochs=1", "--progress", "none")
+    assert "There was no storage to wait for" in summary
+    assert not [line for line in summary.splitlines() if line.startswith("read ")]
     assert report["loader"]["decoding"] == {"samples that no storage was read for": STEPS * BATCH}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dl_driver.dataset.files import ComputedFiles
-from dl_driver.errors import NotFoundError
+from dl_driver.errors import NotFoundError, StorageError
 from dl_driver.formats.base import SparseFile
 from dl_driver.storage.base import Piece
 
@@ -24,6 +24,13 @@ class WorkloadObjects:
             sparse = _sparse(files, key)
             if sparse is not None:
                 return sparse.size, sparse.pieces
+            if key.startswith(files.folder + "/"):
+                how = files.options.compression
+                packed = "" if how == "none" else f" with dataset.compression={how}"
+                raise StorageError(
+                    f"null:// cannot make up {files.format} files{packed}: only encoding tells their bytes; generate"
+                    " the data set on memory://, file:// or another storage"
+                )
         raise NotFoundError(f"null:// has no object {key}: the workload says of none of that name what it holds")
 
 

@@ -8,6 +8,7 @@ size. A row's elements become the workload's element type; without a workload in
 as pandas has them.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -18,6 +19,7 @@ from dl_driver.errors import ConfigError, FormatError, Problem
 from dl_driver.formats.base import ArraySpec, ContentReader, Layout, RecordSpec
 from dl_driver.formats.lines import LineFormat, content_parts
 from dl_driver.formats.spans import Placed, too_large
+from dl_driver.storage.base import Piece
 
 _COMMA, _ZERO, _RETURN = 44, 48, 13
 _CERTAIN = 10**18
@@ -25,6 +27,9 @@ _CERTAIN = 10**18
 _FLOAT_CHARACTERS = 25
 """Of a float64 with its comma, at most, such as -2.2250738585072014e-308."""
 _KINDS = "iufb"
+_NUMBER = re.compile(rb"[ \t]*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|nan|infinity)[ \t]*", re.IGNORECASE)
+_FRACTION = re.compile(rb"[^-+0-9 \t]")
+"""What no whole number has."""
 
 
 class Csv(LineFormat):
@@ -33,22 +38,21 @@ class Csv(LineFormat):
     name = "csv"
     suffix = "csv"
 
+    def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
+        """See Format."""
+        _check_type(spec.dtype)
+        return super().encode(spec, fill)
+
     def max_file_size(self, spec: RecordSpec) -> int:
         """See Format."""
+        _check_type(spec.dtype)
         dtype = np.dtype(spec.dtype)
-        if dtype.kind not in _KINDS:
-            message = f"the csv format holds numbers, but got {spec.dtype}"
-            raise ConfigError([Problem("dataset.record_element_type", message)])
         width = _FLOAT_CHARACTERS if dtype.kind == "f" else _integer_characters(dtype)
         return spec.payload_bytes // dtype.itemsize * width + spec.num_samples
 
     def file_size(self, spec: RecordSpec) -> int | None:
         """See Format."""
         return None
-
-    def read_size(self, spec: RecordSpec) -> int:
-        """See Format."""
-        return self.max_file_size(spec)
 
     def sample_bytes(self, record: RecordSpec | None, file_bytes: int, samples_per_file: int) -> int:
         """See Format: a digit and a comma are 8 bytes at most where no type is known."""
@@ -68,7 +72,7 @@ class Csv(LineFormat):
         """See LineFormat."""
         values = _numbers(line)
         wanted = np.dtype(self.options.element_type) if self.options.element_type else values.dtype
-        if wanted.kind in "iu" and values.size:
+        if wanted.kind in "iub":
             _check_range(values, wanted)
         size = values.size * wanted.itemsize
         if size > len(into):
@@ -78,6 +82,12 @@ class Csv(LineFormat):
 
     def _layout(self, dtype: "np.dtype[np.generic]", count: int) -> Layout:
         return (ArraySpec("x", dtype.str, (count,), 0),)
+
+
+def _check_type(dtype: str) -> None:
+    if np.dtype(dtype).kind not in _KINDS:
+        message = f"the csv format holds numbers, but got {dtype}"
+        raise ConfigError([Problem("dataset.record_element_type", message)])
 
 
 def _integer_characters(dtype: "np.dtype[np.generic]") -> int:
@@ -131,18 +141,19 @@ def _numbers(line: memoryview) -> "np.ndarray[tuple[int, ...], np.dtype[np.gener
 
 
 def _any_numbers(text: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
-    """Signs, fractions, exponents."""
+    """Signs, fractions, exponents, and whole numbers that only uint64 holds."""
     parts = text.split(b",")
-    try:
-        return np.array([int(part) for part in parts], np.int64)
-    except (ValueError, OverflowError):
-        pass
     for number, part in enumerate(parts):
-        try:
-            float(part)
-        except ValueError:
+        if not _NUMBER.fullmatch(part):
             shown = part[:20].decode("ascii", "backslashreplace")
-            raise FormatError(f"value {number + 1} of the row is {shown!r}, expected a number") from None
+            raise FormatError(f"value {number + 1} of the row is {shown!r}, expected a number")
+    if not any(_FRACTION.search(part) for part in parts):
+        whole = [int(part) for part in parts]
+        low, high = min(whole), max(whole)
+        for dtype in (np.dtype(np.int64), np.dtype(np.uint64)):
+            least, most = _limits(dtype)
+            if least <= low and high <= most:
+                return np.array(whole, dtype)
     return np.array([float(part) for part in parts])
 
 

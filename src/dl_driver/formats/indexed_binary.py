@@ -17,30 +17,18 @@ import numpy as np
 
 from dl_driver.errors import FormatError
 from dl_driver.formats.base import (
-    DEFAULTS,
-    ArraySpec,
-    ContentReader,
-    Format,
-    FormatOptions,
     Indexing,
-    Layout,
-    Reading,
     RecordSpec,
     SparseFile,
 )
+from dl_driver.formats.raw import Raw
 from dl_driver.formats.spans import (
-    FileIndex,
-    Group,
     Int64,
-    Landed,
     Need,
-    Placed,
     RegularSpans,
     SpanTable,
-    coalesce,
     span_index,
 )
-from dl_driver.formats.windows import SpareBuffer, WindowWriter
 from dl_driver.storage.base import Piece
 
 _ENTRY = 8
@@ -68,50 +56,22 @@ class IndexObject:
 _OFFSETS, _SIZES = IndexObject(".off.idx"), IndexObject(".sz.idx")
 
 
-class IndexedBinary(Format):
-    """See Format."""
+class IndexedBinary(Raw):
+    """See Format; a raw file whose samples are found through its companions."""
 
-    name = "indexed_binary"
-    suffix = "indexed_binary"
+    name: ClassVar[str] = "indexed_binary"
+    suffix: ClassVar[str] = "indexed_binary"
+    any_name = False
+    indexed_by_size = False
     companions: tuple[IndexObject, ...] = (_OFFSETS, _SIZES)
-
-    def __init__(self, options: FormatOptions = DEFAULTS) -> None:
-        super().__init__(options)
-        self._spare = SpareBuffer()
-        self._layouts: tuple[int, Layout] = (-1, ())
-        """Size and layout of the sample last seen."""
-
-    def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
-        """See Format."""
-        buffer = self._spare.borrow()
-        writer = WindowWriter(buffer)
-        yield from writer.content(fill, spec.payload_bytes)
-        yield from writer.finish()
-        self._spare.give_back(buffer)
 
     def encode_companion(self, spec: RecordSpec, number: int) -> Iterator[Piece]:
         """See Format."""
         return iter(_index_pieces(spec, number))
 
-    def file_size(self, spec: RecordSpec) -> int:
-        """See Format."""
-        return spec.payload_bytes
-
-    def sparse(self, spec: RecordSpec) -> SparseFile:
-        """See Format."""
-        return SparseFile(spec.payload_bytes, ())
-
     def sparse_companion(self, spec: RecordSpec, number: int) -> SparseFile:
         """See Format."""
         return SparseFile(_ENTRY * spec.num_samples, _index_pieces(spec, number))
-
-    def reading(self, samples_per_file: int) -> Reading:
-        """See Format."""
-        return Reading.SPANS
-
-    def sample_bytes(self, record: RecordSpec | None, file_bytes: int, samples_per_file: int) -> int:
-        """See Format."""
-        return super().sample_bytes(None, file_bytes, samples_per_file) if record is None else record.sample_bytes
 
     def index(self, key: str, samples_per_file: int) -> Indexing:
         """See Format."""
@@ -127,21 +87,6 @@ class IndexedBinary(Format):
                     whole = collector.add(offsets, sizes)
             at, blocks = at + blocks * _BLOCK_BYTES, min(2 * blocks, _MOST_BLOCKS)
         return collector.result()
-
-    def locate(self, index: FileIndex, samples: Sequence[int], limit: int) -> Sequence[Group]:
-        """See Format."""
-        assert isinstance(index, RegularSpans | SpanTable)
-        return coalesce(index, samples, limit)
-
-    def decode_group(self, index: FileIndex, group: Group, landed: Landed, into: memoryview) -> Sequence[Placed]:
-        """See Format."""
-        first, layout = landed.starts[0], self._layout
-        return [Placed(first + start, length, layout(length)) for start, length in group.places]
-
-    def _layout(self, length: int) -> Layout:
-        if self._layouts[0] != length:
-            self._layouts = length, (ArraySpec("x", "|u1", (length,), 0),)
-        return self._layouts[1]
 
 
 class MmapIndexedBinary(IndexedBinary):

@@ -7,6 +7,8 @@ Where a sample lies follows from the file's size and the number of samples, so n
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import ClassVar
 
 from dl_driver.errors import FormatError
 from dl_driver.formats.base import (
@@ -20,24 +22,28 @@ from dl_driver.formats.base import (
     RecordSpec,
     SparseFile,
 )
-from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, RegularSpans, coalesce
+from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, RegularSpans, SpanTable, coalesce
 from dl_driver.formats.windows import SpareBuffer, WindowWriter
 from dl_driver.storage.base import Piece
+
+
+@lru_cache(maxsize=4096)
+def opaque(length: int) -> Layout:
+    """The layout of a sample of so many bytes."""
+    return (ArraySpec("x", "|u1", (length,), 0),)
 
 
 class Raw(Format):
     """See Format."""
 
-    name = "raw"
-    suffix = "raw"
-    any_name = True
-    indexed_by_size = True
+    name: ClassVar[str] = "raw"
+    suffix: ClassVar[str] = "raw"
+    any_name: ClassVar[bool] = True
+    indexed_by_size: ClassVar[bool] = True
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:
         super().__init__(options)
         self._spare = SpareBuffer()
-        self._last: tuple[int, Layout] = (-1, ())
-        """Length and layout of the sample last seen."""
 
     def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
         """See Format."""
@@ -75,15 +81,10 @@ class Raw(Format):
 
     def locate(self, index: FileIndex, samples: Sequence[int], limit: int) -> Sequence[Group]:
         """See Format."""
-        assert isinstance(index, RegularSpans)
+        assert isinstance(index, RegularSpans | SpanTable)
         return coalesce(index, samples, limit)
 
     def decode_group(self, index: FileIndex, group: Group, landed: Landed, into: memoryview) -> Sequence[Placed]:
         """See Format."""
         first = landed.starts[0]
-        return [Placed(first + start, length, self._layout(length)) for start, length in group.places]
-
-    def _layout(self, length: int) -> Layout:
-        if self._last[0] != length:
-            self._last = length, (ArraySpec("x", "|u1", (length,), 0),)
-        return self._last[1]
+        return [Placed(first + start, length, opaque(length)) for start, length in group.places]

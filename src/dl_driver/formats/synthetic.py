@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dl_driver.formats.base import (
     DEFAULTS,
-    ArraySpec,
     ContentReader,
     Format,
     FormatOptions,
-    Layout,
     Reading,
     RecordSpec,
 )
+from dl_driver.formats.raw import opaque
 from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, PlacedRows, RegularSpans, too_large
 from dl_driver.storage.base import Piece
 
@@ -33,8 +32,6 @@ class Synthetic(Format):
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:
         super().__init__(options)
         self._made = 0
-        self._last: tuple[int, Layout] = (-1, ())
-        """Length and layout of the sample last seen."""
 
     def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
         """See Format: nothing is written."""
@@ -67,10 +64,8 @@ class Synthetic(Format):
         length, count = index.length, len(group.samples)
         if length > len(into):
             raise too_large(length, len(into))
-        if self._last[0] != length:
-            self._last = length, (ArraySpec("x", "|u1", (length,), 0),)
         self._made += count
-        return PlacedRows(count, 0, 0, length, self._last[1])
+        return PlacedRows(count, 0, 0, length, opaque(length))
 
     def report(self) -> Mapping[str, int]:
         """See Format."""

@@ -34,7 +34,7 @@ RECORD = np.dtype(
     ]
 )
 """A sample in a slot: ``length`` bytes lie from ``start`` of the slot's data on, ``read_bytes`` came from storage;
-first_byte_ns is -1 where it was not measured."""
+first_byte_ns is -1 where it was not measured, submitted_ns 0 where nothing was read."""
 PACK_RECORD = struct.Struct("<10q").pack_into
 
 IDLE = -1

@@ -302,8 +302,9 @@ class SpanDelivery:
         return True
 
     def finish(self, task: GroupTask, done_ns: int) -> None:
-        """All bytes of a group are there: decode them. Raises FormatError or DataError without the file's name."""
-        task.submitted_ns, task.done_ns = task.submitted_ns or done_ns, done_ns
+        """All bytes of a group are there: decode them. Raises FormatError or DataError without the file's name. A group
+        without reads has no time of submission."""
+        task.done_ns = done_ns
         started = perf_counter_ns()
         self._check_lengths(task)
         task.placed = self._place(task)

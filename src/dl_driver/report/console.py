@@ -119,10 +119,11 @@ def _conclusion(summary: Summary, record: RunRecord, facts: WorkloadFacts) -> st
     shares = summary.shares
     if shares is None or summary.target_met is None:
         return "Too few steps to say whether the data came in time."
+    if facts.data_uri == "null://" or not record.loader.reads:
+        kept_up = "kept up" if summary.target_met else "itself did not keep up"
+        return f"There was no storage to wait for: this machine {kept_up}."
     if summary.target_met:
         return "The storage kept the accelerators busy."
-    if facts.data_uri == "null://":
-        return "There was no storage to wait for: this machine itself did not keep up."
     decoding = shares.decode_s / max(1, record.loader.workers)
     if decoding > 0.5 * summary.training_s:
         return "Decoding in the workers, not the storage, held the accelerators."

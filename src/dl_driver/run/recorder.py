@@ -32,18 +32,20 @@ class SampleLedger:
 
     def digest(self, records: NDArray[np.void]) -> None:
         """Take in records in the order of delivery."""
-        self._read.record(records["done_ns"] - records["submitted_ns"])
         self._decode.record(records["decode_ns"])
-        first_byte = records["first_byte_ns"]
+        read = records[records["submitted_ns"] > 0]
+        self._read.record(read["done_ns"] - read["submitted_ns"])
+        first_byte = read["first_byte_ns"]
         known = first_byte >= 0
         if known.any():
-            self._first_byte.record(first_byte[known] - records["submitted_ns"][known])
+            self._first_byte.record(first_byte[known] - read["submitted_ns"][known])
         pairs = np.stack([records["file"], records["sample"]], axis=1)
         self._order.update(pairs.tobytes())
         for file, sample in pairs[: _FIRST - len(self._first)].tolist():
             key = self._files.key(file)
             self._first.append(key if self._samples_per_file == 1 else f"{key}#{sample}")
-        self.files_read += self._files_in(records["file"])
+        if len(read):
+            self.files_read += self._files_in(read["file"])
 
     def _files_in(self, files: NDArray[np.int64]) -> int:
         """Files that these samples, the next in order, were read from."""
