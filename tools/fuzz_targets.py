@@ -23,13 +23,16 @@ from dl_driver.dataset.content import FileContent
 from dl_driver.errors import DataError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, Layout, RecordSpec, view
+from dl_driver.formats.csv import Csv
 from dl_driver.formats.hdf5 import Hdf5File
 from dl_driver.formats.image_header import ImageHeader
 from dl_driver.formats.images import check_image, read_image_header
 from dl_driver.formats.indexed_binary import IndexedBinary
 from dl_driver.formats.jpeg import Jpeg
+from dl_driver.formats.jsonl import JsonLines
 from dl_driver.formats.npy import Npy
 from dl_driver.formats.npz import Npz
+from dl_driver.formats.npz_deflated import DeflatedNpz
 from dl_driver.formats.parquet import Parquet as ParquetFormat
 from dl_driver.formats.parquet_index import parse_footer
 from dl_driver.formats.spans import WHOLE, FileIndex, Group, Landed, Need, WholeFile
@@ -438,7 +441,54 @@ def parse_image(parts: Parts) -> None:
     read_all(Jpeg(), WholeFile(1), parts[0], in_place=False)
 
 
+# Text, and deflated NPZ
+
+_ZIP = FormatOptions(compression="zip")
+
+
+@cache
+def csv_seeds() -> Sequence[Parts]:
+    """Integers and fractions, one row and several."""
+    specs = [RecordSpec((5,), dtype, rows) for dtype in ("uint8", "int64", "float32") for rows in (1, 3)]
+    return [*[written("csv", DEFAULTS, spec) for spec in specs], [b"1,-2.5e3,inf\r\n"]]
+
+
+@cache
+def jsonl_seeds() -> Sequence[Parts]:
+    """Text, numbers, lists, and what is passed on as it is."""
+    others = b'{"a": [1, 2], "b": [1.5, 2], "c": "\\u00e9\\ud800", "d": {"e": null}, "f": true}\n'
+    return [*[written("jsonl", DEFAULTS, RecordSpec((9,), "uint8", rows)) for rows in (1, 3)], [others]]
+
+
+@cache
+def deflated_seeds() -> Sequence[Parts]:
+    """Ours, and numpy's."""
+    out = io.BytesIO()
+    np.savez_compressed(out, x=np.arange(9, dtype="<i2"), another=np.asfortranarray(np.ones((2, 3))))
+    return [*[written("npz", _ZIP, RecordSpec((6, 4), "uint8", samples)) for samples in (1, 3)], [out.getvalue()]]
+
+
+def unpacked(make: Callable[[], Format]) -> Callable[[Parts], None]:
+    """Every sample of a file, taken for one sample and for three."""
+
+    def parse(parts: Parts) -> None:
+        taken = 0
+        for samples in (1, 3):
+            file_format = make()
+            with suppress(FormatError, DataError):
+                index = indexed(file_format, {"a": parts[0]}, "a", samples)
+                read_all(file_format, index, parts[0], in_place=False)
+                taken += 1
+        if not taken:
+            raise FormatError("both ways")
+
+    return parse
+
+
 TARGETS = {
+    "csv": Target(csv_seeds, unpacked(Csv)),
+    "jsonl": Target(jsonl_seeds, unpacked(JsonLines)),
+    "npz_deflated": Target(deflated_seeds, unpacked(lambda: DeflatedNpz(_ZIP))),
     "npy": Target(npy_seeds, whole_file(Npy)),
     "npz": Target(npz_seeds, whole_file(Npz), rewrap),
     "tfrecord": Target(tfrecord_seeds, parse_tfrecord, correct_frames),

@@ -17,8 +17,10 @@ from dl_driver.formats.parquet_pages import check_chunk
 from dl_driver.formats.thrift_compact import I32, STRUCT, number, struct
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "fuzz.py"
-TARGETS = ("npy", "npz", "tfrecord", "tfrecord_packed", "hdf5", "parquet", "parquet_footer", "indexed_binary",
-           "image_header", "image")  # fmt: skip
+TARGETS = (
+    "npy", "npz", "npz_deflated", "csv", "jsonl", "tfrecord", "tfrecord_packed", "hdf5", "parquet", "parquet_footer",
+    "indexed_binary", "image_header", "image",
+)  # fmt: skip
 
 
 def fuzz(*arguments: object) -> "subprocess.CompletedProcess[str]":
