@@ -58,8 +58,8 @@ def _epoch_row(block: Block, facts: WorkloadFacts) -> Sequence[str]:
         _NAMES[block.phase],
         f"{block.steps:,}",
         f"{block.duration_ns / 1e9:,.2f}",
-        "-" if rate is None else f"{sum(rate):,.1f}",
-        "-" if volume is None else f"{sum(volume) / 2**20:,.1f}",
+        f"{sum(rate):,.1f}",
+        f"{sum(volume) / 2**20:,.1f}",
         "-" if au is None else f"{sum(au) / len(au):.2f}",
     )
 
@@ -95,9 +95,9 @@ def _verdicts(summary: Summary, facts: WorkloadFacts) -> Text:
 
 
 def _phase(label: str, phase: PhaseFigures, facts: WorkloadFacts, *, decides: bool) -> Text:
-    if phase.au_mean is None or phase.samples_mean is None or phase.bytes_mean is None:
-        return Text(f"{label}: too few steps to measure")
     rates = f"{phase.samples_mean:,.1f} samples/s, {phase.bytes_mean / 2**20:,.1f} MiB/s"
+    if phase.au_mean is None:
+        return Text(f"{label}: too few steps for an AU; {rates}")
     if not decides:
         return Text(f"{label}: AU {phase.au_mean:.2f} %; {rates}")
     verdict = "reached" if phase.target_met else "missed"

@@ -108,17 +108,19 @@ def metric_lines(record: RunRecord, summary: Summary) -> Iterator[str]:
     yield "[METRIC] " + "=" * 58
     yield f"[METRIC] Number of Simulated Accelerators: {record.accelerators}"
     for phase, label, prefix in ((summary.training, "Training", "train"), (summary.evaluation, "Eval", "eval")):
-        if phase is None or phase.au_mean is None:
+        if phase is None:
             continue
         volume = [value / _MIB for value in phase.bytes_per_second]
-        yield f"[METRIC] {label} Accelerator Utilization [AU] (%): {phase.au_mean:.4f} ({phase.au_stdev:.4f})"
+        if phase.au_mean is not None:
+            yield f"[METRIC] {label} Accelerator Utilization [AU] (%): {phase.au_mean:.4f} ({phase.au_stdev:.4f})"
         yield (
             f"[METRIC] {label} Throughput (samples/second): {phase.samples_mean:.4f}"
             f" ({np.std(phase.samples_per_second):.4f})"
         )
         io = "I/O Throughput" if prefix == "train" else "Throughput"
         yield f"[METRIC] {label} {io} (MB/second): {np.mean(volume):.4f} ({np.std(volume):.4f})"
-        yield f"[METRIC] {prefix}_au_meet_expectation: {_verdict(phase)}"
+        if phase.au_mean is not None:
+            yield f"[METRIC] {prefix}_au_meet_expectation: {_verdict(phase)}"
     yield "[METRIC] " + "=" * 58
 
 
@@ -126,7 +128,7 @@ def _epoch_lines(epoch: Epoch, facts: WorkloadFacts) -> Iterator[str]:
     for block in epoch.blocks:
         figures = block_figures(block, facts.exclude_start_steps, facts.exclude_end_steps)
         au = None if figures.au_percent is None else float(np.mean(figures.au_percent))
-        rate = None if figures.samples_per_second is None else float(np.sum(figures.samples_per_second))
+        rate = float(np.sum(figures.samples_per_second))
         seconds = block.duration_ns / 1e9
         if block.phase is Phase.EVALUATE:
             yield _output(block.start, f"Starting eval - {block.steps_expected} steps expected")
@@ -139,6 +141,7 @@ def _epoch_lines(epoch: Epoch, facts: WorkloadFacts) -> Iterator[str]:
             where = f"Epoch {epoch.number} - Block {block.number} [Training]"
         if au is not None:
             yield _output(block.end, f"{where} Accelerator Utilization [AU] (%): {au:.4f}")
+        if block.steps:
             yield _output(block.end, f"{where} Throughput (samples/second): {rate:.4f}")
         if block.phase is Phase.TRAIN and block.steps:
             compute = block.stamps.compute_ns / 1e9
@@ -175,7 +178,7 @@ def _epoch_output(epoch: Epoch, facts: WorkloadFacts, rank: int) -> dict[str, An
         figures = block_figures(block, facts.exclude_start_steps, facts.exclude_end_steps)
         content["load"][name] = wait.tolist()
         content["proc"][name] = (wait + compute).tolist()
-        content["throughput"][name] = figures.samples_per_second[rank] if figures.samples_per_second else None
+        content["throughput"][name] = figures.samples_per_second[rank]
         content["au"][name] = figures.au_percent[rank] if figures.au_percent else None
         content["compute"][name] = compute.tolist()
     return content | {"host_meminfo": dict(epoch.host_meminfo), "end": timestamp(epoch.end)}

@@ -6,7 +6,7 @@
 AU is dlio_benchmark's: of each accelerator and block, 100 * compute of the steps in the metric window / (the
 block's time - the time of the excluded steps), where a step's time is its wait and computation; barriers count. An
 epoch's AU is the mean over accelerators, the run's the mean over epochs. Throughput is measured: the samples and bytes
-that came in the window, over the window's time.
+that came, over the block's whole time, since batches taken in the window may have been read before it began.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,20 @@ from dl_driver.report.facts import WorkloadFacts
 
 @dataclass(frozen=True, slots=True)
 class BlockFigures:
-    """One block, a value an accelerator; None where the metric window is empty."""
+    """One block, a value an accelerator."""
 
     au_percent: tuple[float, ...] | None
-    samples_per_second: tuple[float, ...] | None
-    bytes_per_second: tuple[float, ...] | None
+    """None where the metric window is empty."""
+    samples_per_second: tuple[float, ...]
+    bytes_per_second: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseFigures:
-    """Training or evaluation over all epochs in which anything could be measured."""
+    """Training or evaluation over all epochs with at least one step."""
 
     au_percent: tuple[float, ...]
-    """An epoch's mean over accelerators."""
+    """An epoch's mean over accelerators, of epochs whose metric window is not empty."""
     samples_per_second: tuple[float, ...]
     """An epoch's sum over accelerators."""
     bytes_per_second: tuple[float, ...]
@@ -49,14 +50,14 @@ class PhaseFigures:
         return _stdev(self.au_percent)
 
     @property
-    def samples_mean(self) -> float | None:
+    def samples_mean(self) -> float:
         """Samples a second."""
-        return _mean(self.samples_per_second)
+        return float(np.mean(self.samples_per_second))
 
     @property
-    def bytes_mean(self) -> float | None:
+    def bytes_mean(self) -> float:
         """Bytes a second."""
-        return _mean(self.bytes_per_second)
+        return float(np.mean(self.bytes_per_second))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +110,24 @@ def summarize(record: RunRecord, facts: WorkloadFacts) -> Summary:
 
 def block_figures(block: Block, exclude_start: int, exclude_end: int) -> BlockFigures:
     """See the module's docstring; the window is the steps from exclude_start to the last but exclude_end."""
+    stamps, seconds = block.stamps, max(1, block.duration_ns) / 1e9
+    return BlockFigures(
+        _au_percent(block, exclude_start, exclude_end),
+        tuple((stamps.samples.sum(axis=0) / seconds).tolist()),
+        tuple((stamps.bytes.sum(axis=0) / seconds).tolist()),
+    )
+
+
+def _au_percent(block: Block, exclude_start: int, exclude_end: int) -> tuple[float, ...] | None:
     stamps, steps = block.stamps, block.steps
     first, last = exclude_start, steps - exclude_end
     if first >= last:
-        return BlockFigures(None, None, None)
+        return None
     step_ns = stamps.wait_ns + stamps.compute_ns
-    excluded_ns = step_ns[:first].sum(axis=0) + step_ns[last:].sum(axis=0)
-    seconds = (block.duration_ns - excluded_ns) / 1e9
-    if (seconds <= 0).any():
-        return BlockFigures(None, None, None)
-    computed = stamps.compute_ns[first:last].sum(axis=0) / 1e9
-    return BlockFigures(
-        tuple((100 * computed / seconds).tolist()),
-        tuple((stamps.samples[first:last].sum(axis=0) / seconds).tolist()),
-        tuple((stamps.bytes[first:last].sum(axis=0) / seconds).tolist()),
-    )
+    window_ns = block.duration_ns - step_ns[:first].sum(axis=0) - step_ns[last:].sum(axis=0)
+    if (window_ns <= 0).any():
+        return None
+    return tuple((100 * stamps.compute_ns[first:last].sum(axis=0) / window_ns).tolist())
 
 
 def _blocks(record: RunRecord, phase: Phase) -> Sequence[Block]:
@@ -136,9 +140,8 @@ def _phase(blocks: Sequence[Block], facts: WorkloadFacts) -> PhaseFigures | None
     au, samples, volume = [], [], []
     for block in blocks:
         figures = block_figures(block, facts.exclude_start_steps, facts.exclude_end_steps)
-        if figures.au_percent is None or figures.samples_per_second is None or figures.bytes_per_second is None:
-            continue
-        au.append(float(np.mean(figures.au_percent)))
+        if figures.au_percent is not None:
+            au.append(float(np.mean(figures.au_percent)))
         samples.append(float(np.sum(figures.samples_per_second)))
         volume.append(float(np.sum(figures.bytes_per_second)))
     met = None if not au else float(np.mean(au)) >= facts.au_threshold * 100
