@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _HEADS = ("workload", "sample", "batch", "ms", "MiB/s", "AU", "format")
 _LEGEND = """\
-sample: bytes that training reads of it, the mean. ms: an accelerator's work on a
-batch. MiB/s: what one accelerator that never waits takes. AU: the utilization to
-reach. A dash: the workload does not train. --json tells more."""
+sample: bytes that training reads of it, the mean. ms: an accelerator's work on
+a batch. MiB/s: what one accelerator that never waits takes. AU: the utilization
+to reach. A dash: the workload does not train. --json tells more."""
 
 
 def workloads(json: JsonOption = False) -> None:
@@ -61,7 +61,7 @@ def _row(described: dict[str, Any]) -> list[str]:
         described["workload"],
         _size(described["bytes_read_per_sample"]),
         _figure(described["batch_size"]),
-        "-" if step_s is None else f"{step_s * 1e3:.6g}",
+        "-" if step_s is None else f"{step_s * 1e3:.4g}" if step_s >= 1e-3 else f"{step_s * 1e3:.2g}",
         _figure(described["MiB_per_second"]),
         "-" if au is None else f"{au:.0%}",
         described["format"] or ("checkpoints" if described["checkpoints_only"] else "-"),

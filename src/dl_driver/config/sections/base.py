@@ -81,6 +81,7 @@ Count = Annotated[int, Field(ge=0), BeforeValidator(_refuse_bool)]
 Positive = Annotated[int, Field(ge=1), BeforeValidator(_refuse_bool)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
 NumberFromZero = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
 Ratio = Annotated[float, Field(ge=1, le=64, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
 Limit = Annotated[Count | None, BeforeValidator(_minus_one_is_none)]
 """A count, or None for no limit, which dlio_benchmark writes as -1."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from dl_driver.config.sections.base import ONE_OR_MANY, Choice, Count, NoEffect, Number, Section, Text
+from dl_driver.config.sections.base import ONE_OR_MANY, Choice, Count, Fraction, NoEffect, Section, Text
 
 _ALWAYS_MEASURED = "what a run measures is always in its results folder"
 
@@ -23,7 +23,7 @@ class OutputMetric(Section):
     """Which steps count."""
 
     exclude_start_steps: Count = 1
-    """Steps at a block's start that count neither for utilization nor for throughput."""
+    """Steps at a block's start that do not count for utilization."""
     exclude_end_steps: Count = 0
     """The same at its end."""
 
@@ -39,10 +39,14 @@ class Output(Section):
     """Which steps count."""
 
 
+_UP_TO_100 = Field(json_schema_extra={"maximum": 100})
+"""What editors are told, since a file may say it in percent."""
+
+
 class Metric(Section):
     """What a run is judged by."""
 
-    au: Annotated[Number, BeforeValidator(_percent_is_fraction), Field(ge=0, le=1)] = 0.90
+    au: Annotated[Fraction, BeforeValidator(_percent_is_fraction), _UP_TO_100] = 0.90
     """Accelerator utilization to reach, as a fraction or in percent."""
 
 
