@@ -12,6 +12,7 @@ import pytest
 from dl_driver.errors import StorageError
 from dl_driver.storage import open_storage
 from dl_driver.storage.base import Completion, Piece, Read, ReadQueue, StorageSettings
+from dl_driver.storage.long_reads import LongReads
 
 
 def finish(queue: ReadQueue, count: int) -> list[Completion]:
@@ -49,6 +50,34 @@ def test_reads_of_all_kinds(tmp_path: Path, engine: str, scheme: str) -> None:
     assert bytes(buffers[2][: end.length]) == content[8192:]
     assert "missing" in str(missing.error)
     assert whole.submitted_ns <= whole.done_ns
+
+
+@pytest.mark.parametrize("engine", ["ring", "threads"])
+@pytest.mark.parametrize("scheme", ["file", "direct"])
+def test_reads_longer_than_the_kernel_takes_arrive_whole(tmp_path: Path, engine: str, scheme: str) -> None:
+    content = os.urandom(10_000)
+    (tmp_path / "a").write_bytes(content)
+    buffers = [memoryview(mmap.mmap(-1, 16384)) for _ in range(4)]
+    opened = open_storage(f"{scheme}://{tmp_path}", StorageSettings(engine=engine)).open_reader(4)
+    queue = LongReads(opened, longest=4096, part_bytes=4096)
+    queue.submit(
+        [
+            Read("a", 0, 16384, buffers[0], 0),
+            Read("a", 0, 8192, buffers[1], 1, session=7),
+            Read("a", 0, 4096, buffers[2], 2),
+            Read("missing", 0, 8192, buffers[3], 3),
+        ]
+    )
+    queue.release(7)
+    try:
+        beyond_the_end, in_session, short, missing = finish(queue, 4)
+    finally:
+        queue.close()
+    assert bytes(buffers[0][: beyond_the_end.length]) == content
+    assert bytes(buffers[1][: in_session.length]) == content[:8192]
+    assert bytes(buffers[2][: short.length]) == content[:4096]
+    assert missing.length == 0
+    assert "missing" in str(missing.error)
 
 
 def test_wait_returns_when_the_watched_descriptor_is_readable(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.slab import Slab
 from dl_driver.storage import open_storage
 from dl_driver.storage.base import Read, Storage
+from dl_driver.storage.long_reads import LONGEST, LongReads
 
 _LEAST_DEPTH = 32
 """Of the queue where a format asks for many spans at once."""
@@ -42,7 +43,10 @@ class ReaderLoop:
         storage = open_storage(plan.uri, plan.settings)
         tasks = max(1, len(self._readers) * plan.depth)
         depth = _queue_depth(plan, self._format, tasks)
-        self._queue = LimitedQueue(storage.open_reader(depth, watch), depth)
+        queue = storage.open_reader(depth, watch)
+        if max(plan.file_bytes, plan.sample_bytes, plan.run_bytes) > LONGEST:
+            queue = LongReads(queue)
+        self._queue = LimitedQueue(queue, depth)
         self._filler = self._make_filler(storage, tasks)
         self._draining = False
 
