@@ -349,8 +349,9 @@ def _footer_length(parts: list[bytearray], random: Random) -> None:
 def parse_parquet(parts: Parts) -> None:
     """The footer, then the chunks as they are stored, and the values of regular pages."""
     file, taken = b"".join(parts), 0
-    for decode in (True, False):
-        file_format = ParquetFormat(FormatOptions(parquet=_TABLE, decode=decode))
+    for decode, checked in ((True, True), (False, True), (False, False)):
+        table = _TABLE.model_copy(update={"check_pages": checked})
+        file_format = ParquetFormat(FormatOptions(parquet=table, decode=decode))
         try:
             index = indexed(file_format, {"a": file}, "a", 6)
             if not decode or index.regular:  # type: ignore[attr-defined]
@@ -359,7 +360,7 @@ def parse_parquet(parts: Parts) -> None:
         except (FormatError, DataError):
             continue
     if not taken:
-        raise FormatError("both ways")
+        raise FormatError("all ways")
 
 
 def parse_parquet_footer(parts: Parts) -> None:

@@ -10,6 +10,7 @@ computes any of its batches by itself.
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,9 @@ _FEW = 8
 """Positions that are computed faster one by one."""
 _BLOCK = 4096
 """Positions shuffled in one go, since NumPy spends as long on one as on hundreds."""
-_LARGE_UNIT = 64
-"""Of such units few are shuffled at a time, so that keeping blocks would gain nothing."""
+LARGE_UNIT = 64
+"""Of such units few are shuffled at a time, so that keeping blocks would gain nothing, and batches are best told as
+runs."""
 _U64 = 0xFFFFFFFFFFFFFFFF
 
 
@@ -57,7 +59,7 @@ class Permutation:
 
     def _one(self, position: int, half: int) -> int:
         """The same for one position: of a few, each operation on an array costs more than its elements."""
-        mask, keys = (1 << half) - 1, [mix(self.key + number) for number in range(_ROUNDS)]
+        mask, keys = (1 << half) - 1, _keys(self.key)
         mapped = self.size
         while mapped >= self.size:
             left, right = position >> half, position & mask
@@ -74,6 +76,12 @@ class Permutation:
         return left << shift | right
 
 
+@lru_cache(maxsize=64)
+def _keys(key: int) -> tuple[int, ...]:
+    """Of each round."""
+    return tuple(mix(key + number) for number in range(_ROUNDS))
+
+
 def _mix_bits(value: int) -> int:
     """As _mix_array."""
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _U64
@@ -85,6 +93,15 @@ def _mix_array(values: UInt64) -> UInt64:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+class SampleRun(NamedTuple):
+    """Samples that follow one another in a file and in a batch."""
+
+    file: int
+    first: int
+    """The first one's number within the file."""
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +138,37 @@ class EpochOrder:
 
     def batch(self, rank: int, step: int) -> tuple[Int64, Int64]:
         """Files, and the samples within them, of one batch; short or empty only at the end and without drop_last."""
+        return self._samples_at(*self._positions(rank, step))
+
+    def batch_runs(self, rank: int, step: int) -> list[SampleRun]:
+        """The same as runs, at most one a shuffle unit, for large units."""
+        start, end = self._positions(rank, step)
+        if start >= end:
+            return []
+        unit = self.shuffle_unit
+        first = start // unit
+        files, units = self._units_at(first, -(-end // unit))
+        runs: list[SampleRun] = []
+        for number, (file, within) in enumerate(zip(files.tolist(), units.tolist(), strict=True), first):
+            skipped = max(0, start - number * unit)
+            run = SampleRun(file, within * unit + skipped, min(unit, end - number * unit) - skipped)
+            last = runs[-1] if runs else None
+            if last is not None and last.file == file and last.first + last.length == run.first:
+                runs[-1] = last._replace(length=last.length + run.length)
+            else:
+                runs.append(run)
+        return runs
+
+    def _positions(self, rank: int, step: int) -> tuple[int, int]:
+        """Of a batch among all shuffled samples."""
         start = rank * self.total // self.ranks
         end = (rank + 1) * self.total // self.ranks
         first = min(start + step * self.batch_size, end)
-        return self._samples_at(first, min(first + self.batch_size, end))
+        return first, min(first + self.batch_size, end)
 
     def _samples_at(self, start: int, end: int) -> tuple[Int64, Int64]:
         """What stands at these positions, from blocks that are kept."""
-        if start >= end or self.shuffle_unit >= _LARGE_UNIT or not (self.file_shuffle or self.sample_shuffle):
+        if start >= end or self.shuffle_unit >= LARGE_UNIT or not (self.file_shuffle or self.sample_shuffle):
             return self.shuffled(start, end)
         numbers = range(start // _BLOCK, (end - 1) // _BLOCK + 1)
         if len(numbers) == 1:
@@ -142,18 +182,23 @@ class EpochOrder:
     def shuffled(self, start: int, end: int) -> tuple[Int64, Int64]:
         """What stands at these positions, computed."""
         unit = self.shuffle_unit
-        units = np.arange(start // unit, -(-end // unit), dtype=np.int64)
-        if self.sample_shuffle:
-            units = Permutation(self.total // unit, mix(self.seed))(units)
-        files, firsts = np.divmod(units, self.samples_per_file // unit)
-        if self.file_shuffle:
-            files = Permutation(self.num_files, mix(self.seed ^ 0x66696C65))(files)
+        files, firsts = self._units_at(start // unit, -(-end // unit))
         if unit == 1:
             return files, firsts
         samples = (firsts[:, np.newaxis] * unit + np.arange(unit)).ravel()
         skipped = start - start // unit * unit
         wanted = slice(skipped, skipped + end - start)
         return np.repeat(files, unit)[wanted], samples[wanted]
+
+    def _units_at(self, start: int, end: int) -> tuple[Int64, Int64]:
+        """Files of shuffled units, and each one's number within its file."""
+        units = np.arange(start, end, dtype=np.int64)
+        if self.sample_shuffle:
+            units = Permutation(self.total // self.shuffle_unit, mix(self.seed))(units)
+        files, within = np.divmod(units, self.samples_per_file // self.shuffle_unit)
+        if self.file_shuffle:
+            files = Permutation(self.num_files, mix(self.seed ^ 0x66696C65))(files)
+        return files, within
 
     def reseeded(self, epoch: int) -> "EpochOrder":
         """The order of another epoch of the same seed."""

@@ -9,7 +9,9 @@ the chunks that hold its row, which it shares with the other rows that were read
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +33,11 @@ from dl_driver.formats.parquet_index import Reach, TableIndex, computed_index, p
 from dl_driver.formats.parquet_pages import check_all_regular, check_chunk, page_kind, regular_values
 from dl_driver.formats.parquet_table import Column, Table, columns_of, table_of
 from dl_driver.formats.parquet_write import COMPRESSIONS, MAGIC, TableWriter, footer, footer_of, plain_chunks
-from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, PlacedRows, too_large
+from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, PlacedRows, ShapedSpans, SpanShape, too_large
 from dl_driver.storage.base import Piece
 
 _MAX_LAYOUTS = 1024
+_UNCHECKED = "Parquet row groups passed on as stored, their pages' checksums not checked"
 
 
 class Parquet(Format):
@@ -43,14 +46,18 @@ class Parquet(Format):
     name = "parquet"
     suffix = "parquet"
     compressions = COMPRESSIONS
+    usual: ClassVar[frozenset[str]] = frozenset({_UNCHECKED})
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:
         super().__init__(options)
         self._columns = columns_of(options.parquet)
         self._chosen = tuple(column for column in self._columns if column.read)
         self._layouts: dict[tuple[int, ...], Layout] = {}
+        self._passed: dict[SpanShape, tuple[Sequence[int], PlacedRows]] = {}
+        """Of whole row groups that were passed on: where their spans lay, and what was made of them."""
         self._records: dict[tuple[Column, ...], np.dtype[np.void]] = {}
-        self._by_pyarrow = 0
+        self._by_pyarrow = self._unchecked = 0
+        self._checks = options.decode if options.parquet.check_pages is None else options.parquet.check_pages
         if options.parquet.partition_by:
             message = "is not followed: files are named as dlio_benchmark names them, so leave it out"
             raise ConfigError([Problem("dataset.parquet.partition_by", message)])
@@ -128,7 +135,7 @@ class Parquet(Format):
 
     def report(self) -> Mapping[str, int]:
         """See Format."""
-        return {"Parquet row groups decoded by pyarrow": self._by_pyarrow}
+        return {"Parquet row groups decoded by pyarrow": self._by_pyarrow, _UNCHECKED: self._unchecked}
 
     def index(self, key: str, samples_per_file: int) -> Indexing:
         """See Format."""
@@ -153,13 +160,34 @@ class Parquet(Format):
 
     def _pass_on(self, index: TableIndex, group: Group, landed: Landed) -> Sequence[Placed]:
         """All rows share the bytes that were read."""
+        spans = group.spans
+        if self._checks:
+            self._check(index, group, landed)
+        else:
+            self._unchecked += 1
+        if not isinstance(spans, ShapedSpans):
+            return self._placed(index, group, landed)
+        starts, placed = self._passed.get(spans.shape, ((), None))
+        if placed is None or starts != landed.starts:
+            placed = self._placed(index, group, landed)
+            if len(self._passed) >= _MAX_LAYOUTS:
+                self._passed.clear()
+            self._passed[spans.shape] = (landed.starts, placed)
+        return placed if placed.num_rows == len(group.samples) else replace(placed, num_rows=len(group.samples))
+
+    def _check(self, index: TableIndex, group: Group, landed: Landed) -> None:
         reaches: Sequence[Reach] = group.places
-        places = [landed.starts[reach.span] + reach.offset for reach in reaches]
-        for column, reach, place in zip(index.columns, reaches, places, strict=True):
+        for column, reach in zip(index.columns, reaches, strict=True):
+            place = landed.starts[reach.span] + reach.offset
             if index.regular:
                 check_all_regular(landed.data, place, column, reach.rows)
             else:
                 check_chunk(landed.data[place : place + reach.length], column.name)
+
+    def _placed(self, index: TableIndex, group: Group, landed: Landed) -> PlacedRows:
+        """Chunks where they landed."""
+        reaches: Sequence[Reach] = group.places
+        places = [landed.starts[reach.span] + reach.offset for reach in reaches]
         base = places[0]
         key = (*(place - base for place in places), *(reach.length for reach in reaches))
         layout = self._layouts.get(key)

@@ -20,8 +20,8 @@ class _SpanFile(io.RawIOBase):
     """A file of which some spans are at hand."""
 
     def __init__(self, spans: Sequence[Span], landed: Landed) -> None:
-        self._spans, self._landed = spans, landed
-        self._size = max(span.offset + span.length for span in spans)
+        self._spans, self._landed = list(spans), landed
+        self._size = max(span.offset + span.length for span in self._spans)
         self._at = 0
 
     def size(self) -> int:

@@ -9,8 +9,9 @@ so that single pages can be read. Of all others whole chunks are read, and pyarr
 
 import bisect
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from dl_driver.errors import DataError, FormatError
 from dl_driver.formats.parquet_table import SINGLE_ROW_BYTES, Column, Table
 from dl_driver.formats.parquet_write import CREATED_BY, MAGIC, chunk_length, footer_of, plain_chunks
-from dl_driver.formats.spans import Group, Need, Span
+from dl_driver.formats.spans import Group, Need, ShapedSpans, Span, SpanShape
 from dl_driver.formats.thrift_compact import Reader, Struct, Value
 
 T = TypeVar("T")
@@ -26,6 +27,9 @@ T = TypeVar("T")
 TAIL_BYTES = 64 << 10
 _END_BYTES = 8
 _BASE_BYTES = 1024
+_CHUNK_BYTES = 320
+"""Of a column's chunk, where every row group has a shape of its own: two numbers in lists, a reach, a part of the
+shape."""
 
 
 class Reach(NamedTuple):
@@ -57,6 +61,12 @@ class TableIndex:
     """pyarrow's, where it is to decode."""
     footer_bytes: int
     """0: the index is shared by all files that are alike."""
+    row_bytes: int
+    """Of the columns' values."""
+    _shapes: "dict[tuple[tuple[int, ...], ...], tuple[SpanShape, list[Reach]]]" = field(default_factory=dict)
+    """Of whole row groups: where their spans and their columns' parts are; most of a table's are alike."""
+    _whole: dict[int, tuple[ShapedSpans, list[Reach]]] = field(default_factory=dict)
+    """By row group."""
 
     @property
     def num_samples(self) -> int:
@@ -65,11 +75,11 @@ class TableIndex:
 
     @property
     def nbytes(self) -> int:
-        """See FileIndex; numbers in lists take some 40 bytes."""
+        """See FileIndex."""
         if not self.footer_bytes:
             return _BASE_BYTES
         kept = 0 if self.metadata is None else 12 * self.footer_bytes
-        return _BASE_BYTES + kept + 80 * len(self.columns) * len(self.offsets)
+        return _BASE_BYTES + kept + _CHUNK_BYTES * len(self.columns) * len(self.offsets)
 
     def row_group(self, sample: int) -> int:
         """The row group that holds a row."""
@@ -86,12 +96,32 @@ class TableIndex:
         return groups
 
     def _group(self, number: int, samples: Sequence[int]) -> Group:
-        spans, reaches = self._reaches(number, samples)
-        return Group(spans, samples, reaches)
+        known = self._whole.get(number)
+        if known is None or not self._takes_all(number, samples):
+            spans, reaches = self._reaches(number, samples)
+            if not self._takes_all(number, samples) or not _ascend(spans):
+                return Group(spans, samples, reaches)
+            known = self._whole[number] = self._shaped(spans, reaches)
+        return Group(known[0], samples, known[1])
+
+    def _takes_all(self, number: int, samples: Sequence[int]) -> bool:
+        """Whether all of the chunks is read for these rows."""
+        base = self.first_rows[number]
+        return not self.regular or (samples[0] == base and samples[-1] == self.first_rows[number + 1] - 1)
+
+    def _shaped(self, spans: list[Span], reaches: list[Reach]) -> tuple[ShapedSpans, list[Reach]]:
+        """The same with what is known of other row groups of the same shape."""
+        base = spans[0].offset
+        key = (tuple(offset - base for offset, _ in spans), tuple(length for _, length in spans), *map(tuple, reaches))
+        known = self._shapes.get(key)
+        if known is None:
+            shape = SpanShape(np.array(key[0], np.int64), np.array(key[1], np.int64))
+            known = self._shapes[key] = (shape, reaches)
+        return ShapedSpans(base, known[0]), known[1]
 
     def _runs(self, samples: Sequence[int], limit: int) -> list[Sequence[int]]:
         """Rows of one row group that are read together: all of them, but for wide rows, which have own pages."""
-        row = sum(column.value_bytes(1) for column in self.columns) if self.regular else 0
+        row = self.row_bytes if self.regular else 0
         if row < SINGLE_ROW_BYTES:
             return [samples]
         most, runs, begun = max(1, limit // row), [], 0
@@ -122,6 +152,11 @@ class TableIndex:
             end = offset + taken
             reaches.append(Reach(len(spans) - 1, within, taken, begin, count))
         return spans, reaches
+
+
+def _ascend(spans: Sequence[Span]) -> bool:
+    """Whether each begins behind the one before; a workload may name a file's columns in another order."""
+    return all(before.offset + before.length <= span.offset for before, span in pairwise(spans))
 
 
 def _pages(column: Column, first: int, last: int, rows: int) -> tuple[int, int, int, int]:
@@ -209,7 +244,8 @@ def _index(told: Struct, schema: _Schema, wanted: Sequence[Column], raw: bool) -
     if first_rows[-1] != told.get(3):
         raise FormatError(f"its footer tells of {told.get(3)!r} rows, its row groups of {first_rows[-1]}")
     kept = None if raw or regular else schema.metadata
-    return TableIndex(columns, first_rows, offsets, lengths, regular, kept, schema.footer_bytes)
+    row_bytes = sum(column.value_bytes(1) for column in columns) if regular else 0
+    return TableIndex(columns, first_rows, offsets, lengths, regular, kept, schema.footer_bytes, row_bytes)
 
 
 def _expect(value: Value, kind: type[T]) -> T:
@@ -298,4 +334,5 @@ def computed_index(table: Table, rows: int) -> tuple[bytes, TableIndex]:
     offsets = [[chunks[group * width + place][0] for place in read] for group in rows_of]
     lengths = [[chunks[group * width + place][1] for place in read] for group in rows_of]
     footer = footer_of(table, rows)
-    return footer, TableIndex(table.chosen, base, offsets, lengths, True, None, 0)
+    row_bytes = sum(column.value_bytes(1) for column in table.chosen)
+    return footer, TableIndex(table.chosen, base, offsets, lengths, True, None, 0, row_bytes)

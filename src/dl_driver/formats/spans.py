@@ -59,6 +59,42 @@ class Span(NamedTuple):
 WHOLE = -1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SpanShape:
+    """Spans at fixed distances from one another. What is known of a shape can be kept, so it is best one object for
+    all groups that have it."""
+
+    offsets: Int64
+    """Of each span from the first one's on, ascending."""
+    lengths: Int64
+
+    @property
+    def length(self) -> int:
+        """Of all spans."""
+        return int(self.lengths.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class ShapedSpans(Sequence[Span]):
+    """Spans of a shape."""
+
+    base: int
+    """Offset of the first."""
+    shape: SpanShape
+
+    def __len__(self) -> int:
+        return len(self.shape.offsets)
+
+    @overload
+    def __getitem__(self, index: int) -> Span: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Span]: ...
+    def __getitem__(self, index: int | slice) -> Span | Sequence[Span]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        return Span(self.base + int(self.shape.offsets[index]), int(self.shape.lengths[index]))
+
+
 class Group(NamedTuple):
     """What is read together: spans, and the samples that they hold."""
 
@@ -110,6 +146,10 @@ class PlacedRows(Sequence[Placed]):
     def end(self) -> int:
         """Behind the last one."""
         return self.start + (self.num_rows - 1) * self.stride + self.length
+
+    def moved(self, by: int) -> "PlacedRows":
+        """The same so many bytes further on."""
+        return PlacedRows(self.num_rows, self.start + by, self.stride, self.length, self.layout)
 
     def __len__(self) -> int:
         return self.num_rows

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dl_driver.dataset.files import FileSet
 from dl_driver.formats.base import Layout
 from dl_driver.loader.pool import ReadyBatch, WorkerPool
-from dl_driver.loader.slab import RECORD
+from dl_driver.loader.slab import RECORD, records_of
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 Sample = Mapping[str, Array]
@@ -28,8 +29,13 @@ class Batch:
     ) -> None:
         self.step = ready.step
         """Counted from 0 within the epoch."""
-        self._records = np.frombuffer(pool.records(ready), RECORD)
-        self._layouts = [_prepare(layout) for layout in _distinct(pool.layouts(ready, self._records))]
+        self._count = ready.count
+        self._runs = _ordered(pool.runs(ready)) if ready.runs else None
+        self._known = np.frombuffer(pool.records(ready), RECORD) if self._runs is None else None
+        """Records, where they are at hand."""
+        told = self._known if self._runs is None else self._runs
+        assert told is not None
+        self._layouts = [_prepare(layout) for layout in _distinct(pool.layouts(ready, told))]
         self._files = files
         data = pool.slab.data(ready.slot)
         # Every array holds this object alive, through the memoryview; when the last is gone, so is the lease.
@@ -37,11 +43,23 @@ class Batch:
         self._view = memoryview(data).toreadonly()
 
     def __len__(self) -> int:
-        return len(self._records)
+        return self._count
+
+    @property
+    def _records(self) -> "NDArray[np.void]":
+        if self._known is None:
+            assert self._runs is not None
+            self._known = records_of(self._runs)
+        return self._known
 
     def __iter__(self) -> Iterator[Sample]:
         view = self._view
-        layouts = self._layouts if len(self._layouts) == len(self) else self._layouts * len(self)
+        layouts: Sequence[_Prepared] = self._layouts
+        if len(layouts) == 1:
+            layouts = self._layouts * len(self)
+        elif self._runs is not None:
+            pairs = zip(self._layouts, self._runs["count"].tolist(), strict=True)
+            layouts = [layout for layout, count in pairs for _ in range(count)]
         for start, layout in zip(self._records["start"].tolist(), layouts, strict=True):
             yield {
                 name: np.ndarray(shape, dtype, view, start + offset, order=order)
@@ -53,10 +71,18 @@ class Batch:
         if not -count <= index < count:
             raise IndexError(f"sample {index} of a batch of {count}")
         index %= count
-        layout = self._layouts[index if len(self._layouts) > 1 else 0]
-        start = int(self._records["start"][index])
+        number, start = self._place(index)
+        layout = self._layouts[number if len(self._layouts) > 1 else 0]
         return {name: np.ndarray(shape, dtype, self._view, start + offset, order=order)
                 for name, dtype, shape, offset, order in layout}  # fmt: skip
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """A sample's record or run, and where the sample begins."""
+        if self._runs is None:
+            return index, int(self._records["start"][index])
+        number = int(np.searchsorted(self._runs["position"], index, side="right")) - 1
+        run = self._runs[number]
+        return number, int(run["start"]) + (index - int(run["position"])) * int(run["stride"])
 
     @property
     def keys(self) -> Sequence[str]:
@@ -72,7 +98,12 @@ class Batch:
     @property
     def nbytes(self) -> int:
         """Bytes that storage delivered for this batch."""
-        return int(self._records["read_bytes"].sum())
+        told = self._records if self._runs is None else self._runs
+        return int(told["read_bytes"].sum())
+
+
+def _ordered(runs: "NDArray[np.void]") -> "NDArray[np.void]":
+    return runs[np.argsort(runs["position"])]
 
 
 _Prepared = list[tuple[str, "np.dtype[np.generic]", tuple[int, ...], int, Literal["C", "F"]]]

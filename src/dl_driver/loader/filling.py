@@ -18,12 +18,12 @@ from typing import Protocol
 import numpy as np
 
 from dl_driver.config import Duration
-from dl_driver.dataset.order import EpochOrder, Int64
+from dl_driver.dataset.order import EpochOrder, Int64, SampleRun
 from dl_driver.errors import DataError, FormatError
 from dl_driver.formats.base import Layout
 from dl_driver.loader import messages
 from dl_driver.loader.plan import LoaderPlan
-from dl_driver.loader.slab import IDLE, Slab
+from dl_driver.loader.slab import IDLE, PACK_RUN, RECORD, RUN, Slab, records_of
 from dl_driver.storage.base import Completion, Read
 from dl_driver.storage.syscalls import address_of
 
@@ -31,6 +31,8 @@ TAG_SHIFT = 32
 """A read's tag is ``part << TAG_SHIFT | task number``."""
 NUMBER_MASK = (1 << TAG_SHIFT) - 1
 _MAX_LAYOUTS = 1 << 16
+_NONE = np.empty(0, np.int64)
+_RUN_POSITION, _RUN_COUNT = ((RUN.names or ()).index(name) for name in ("position", "count"))
 
 
 @dataclass(slots=True)
@@ -53,6 +55,10 @@ class Filling:
     """Samples that are not yet in their places."""
     begun: int = 0
     """Samples whose reads have begun, where they begin one by one."""
+    chosen: Sequence[SampleRun] = ()
+    """In place of ``files`` and ``samples``, where these were asked for as runs."""
+    runs: list[tuple[int, ...]] = field(default_factory=list)
+    """Samples whose records are not written, as runs (slab.RUN)."""
 
 
 @dataclass(slots=True)
@@ -109,19 +115,26 @@ class Batches:
         self._last_layout_number = -1
         self._next_layout = 0
 
-    def next(self, reader: Reader) -> Filling | None:
-        """A reader's next batch; None where it may not begin one or has none left."""
+    def next(self, reader: Reader, in_runs: bool = False) -> Filling | None:
+        """A reader's next batch, its samples as runs or each by itself; None where it may not begin one or has none
+        left."""
         order = self.order
         while order is not None and reader.granted and reader.step < order.steps:
-            files, samples = order.batch(reader.rank, reader.step)
-            slot, step, count = reader.granted.popleft(), reader.step, len(files)
+            files, samples = _NONE, _NONE
+            chosen: Sequence[SampleRun] = ()
+            if in_runs:
+                chosen = order.batch_runs(reader.rank, reader.step)
+            else:
+                files, samples = order.batch(reader.rank, reader.step)
+            slot, step, count = reader.granted.popleft(), reader.step, len(files) + sum(run.length for run in chosen)
             reader.step += self._plan.readers
             if not count:
                 self._send(messages.batch(reader.consumer, step, slot, 0))
                 continue
             start, header = self._slab.data_offset(slot), self._slab.header_offset(slot)
             data = self._slab.view[start : start + self._slab.data_bytes]
-            return Filling(step, slot, files, samples, count, data, self._slab_address + start, header, count)
+            place = self._slab_address + start
+            return Filling(step, slot, files, samples, count, data, place, header, count, chosen=chosen)
         return None
 
     def busy(self, reader: Reader, file: int, count: int = 1) -> None:
@@ -157,7 +170,22 @@ class Batches:
         self.idle(reader)
         filling.left -= count
         if not filling.left:
-            self._send(messages.batch(reader.consumer, filling.step, filling.slot, filling.count))
+            runs = self._write_runs(filling) if filling.runs else 0
+            self._send(messages.batch(reader.consumer, filling.step, filling.slot, filling.count, runs))
+
+    def _write_runs(self, filling: Filling) -> int:
+        """Write a batch's runs where they tell of all its samples, and say how many; else the records of theirs."""
+        runs = filling.runs
+        whole = sum(run[_RUN_COUNT] for run in runs) == filling.count
+        if whole and len(runs) * RUN.itemsize <= filling.count * RECORD.itemsize:
+            for number, run in enumerate(runs):
+                PACK_RUN(self.records, filling.header + number * RUN.itemsize, *run)
+            return len(runs)
+        records = np.frombuffer(self.records, RECORD, filling.count, filling.header)
+        for run in runs:
+            position = run[_RUN_POSITION]
+            records[position : position + run[_RUN_COUNT]] = records_of(np.array([run], RUN))
+        return 0
 
     def layout_number(self, layout: Layout) -> int:
         """What stands for a layout in records; the host is told of new ones."""

@@ -11,16 +11,14 @@ from time import perf_counter_ns
 
 import numpy as np
 
+from dl_driver.dataset.order import LARGE_UNIT
 from dl_driver.formats.base import Format
 from dl_driver.formats.spans import FileIndex, PlacedRows
 from dl_driver.loader.filling import NUMBER_MASK, TAG_SHIFT, Batches, Filling, Reader, divided
 from dl_driver.loader.plan import LoaderPlan
-from dl_driver.loader.slab import PACK_RECORD, RECORD
-from dl_driver.loader.spans import BatchRoom, GroupTask, IndexTask, Located, Part, SpanDelivery, parts_of
-from dl_driver.storage.base import Completion, Read
-
-_OPAQUE = f"V{RECORD.itemsize}"
-"""A record as plain bytes, which are copied many times as fast as ten fields."""
+from dl_driver.loader.slab import PACK_RECORD, RECORD, RUN, records_of
+from dl_driver.loader.spans import BatchRoom, GroupTask, IndexTask, Located, Part, SpanDelivery, parts_of, parts_of_runs
+from dl_driver.storage.base import Completion, Read, ReadQueue
 
 
 @dataclass(slots=True)
@@ -53,14 +51,12 @@ class SpanFiller:
         batches: Batches,
         file_format: Format,
         size_of: Callable[[str], int],
-        release: Callable[[int], None],
+        queue: ReadQueue,
     ) -> None:
-        """``size_of`` tells an object's bytes; ``release`` closes a task's session, see ReadQueue.release."""
-        self._plan, self._batches, self._format, self._release = plan, batches, file_format, release
-        self._unit = file_format.shuffle_unit(plan.samples_per_file)
-        self._spans = SpanDelivery(plan, file_format, size_of)
-        self._rows, self._counting = np.zeros(plan.batch_size, RECORD), np.arange(plan.batch_size)
-        """Records in the making, in memory that is used again and again."""
+        """``size_of`` tells an object's bytes; ``queue`` is what the reads are submitted to."""
+        self._plan, self._batches, self._format, self._release = plan, batches, file_format, queue.release
+        self._in_runs = file_format.shuffle_unit(plan.samples_per_file) >= LARGE_UNIT
+        self._spans = SpanDelivery(plan, file_format, size_of, queue.spreads)
         self._readers: dict[int, _Reader] = {}
         self._groups: dict[int, tuple[GroupTask, Reader, Filling]] = {}
         self._indexing: dict[int, tuple[IndexTask, Reader]] = {}
@@ -102,10 +98,11 @@ class SpanFiller:
         return self._spans.indexes, self._spans.index_ns
 
     def _next_batch(self, reader: Reader) -> _Batch | None:
-        filling = self._batches.next(reader)
+        filling = self._batches.next(reader, self._in_runs)
         if filling is None:
             return None
-        return _Batch(filling, BatchRoom(filling.data), parts_of(filling.files, filling.samples, self._unit)[::-1])
+        parts = parts_of_runs(filling.chosen) if self._in_runs else parts_of(filling.files, filling.samples)
+        return _Batch(filling, BatchRoom(filling.data), parts[::-1])
 
     def _begin_part(self, state: _Reader, batch: _Batch, part: Part) -> Sequence[Read]:
         """Locate the samples of one file of a batch; its index may have to be read first."""
@@ -175,8 +172,8 @@ class SpanFiller:
             if not self._spans.complete(task, completion, completion.tag >> TAG_SHIFT):
                 return
         del self._groups[number]
-        if len(task.arrived) > 1:
-            self._release(number)
+        if task.session:
+            self._release(task.session)
         self._delivered(task, reader, filling)
 
     def _delivered(self, task: GroupTask, reader: Reader, filling: Filling) -> None:
@@ -200,30 +197,21 @@ class SpanFiller:
             )  # fmt: skip
 
     def _record_rows(self, task: GroupTask, placed: PlacedRows, filling: Filling) -> None:
-        """The records of samples that are alike: the first one's, repeated, then what differs."""
+        """Samples that are alike: one run where they follow one another, else the records of one, spread."""
         located, count = task.located, len(placed)
-        records = np.frombuffer(self._batches.records, RECORD, filling.count, filling.header)
         positions, samples = located.positions, located.group.samples
-        in_order = isinstance(positions, range)
-        rows = records[positions.start : positions.stop] if isinstance(positions, range) else self._rows[:count]
-        (read_bytes, more_bytes), (decode_ns, more_ns) = divmod(task.read_bytes, count), divmod(task.decode_ns, count)
-        rows.view(_OPAQUE)[:] = np.array(
-            (
-                located.file, samples[0], placed.start, placed.length, read_bytes, task.submitted_ns,
-                task.first_byte_ns, task.done_ns, decode_ns, self._batches.layout_number(placed.layout),
-            ),
-            RECORD,
-        ).view(_OPAQUE)  # fmt: skip
-        rows["read_bytes"][0] += more_bytes
-        rows["decode_ns"][0] += more_ns
-        if isinstance(samples, range):
-            rows["sample"] += self._counting[:count]
-        else:
-            rows["sample"] = samples
-        if placed.stride:
-            rows["start"] += self._counting[:count] * placed.stride
-        if not in_order:
-            records[positions] = rows
+        in_order = isinstance(positions, range) and isinstance(samples, range)
+        run = (
+            located.file, samples[0], placed.start, placed.length, task.read_bytes, task.submitted_ns,
+            task.first_byte_ns, task.done_ns, task.decode_ns, self._batches.layout_number(placed.layout),
+            positions[0] if in_order else 0, count, placed.stride,
+        )  # fmt: skip
+        if in_order:
+            filling.runs.append(run)
+            return
+        rows = records_of(np.array([run], RUN))
+        rows["sample"] = samples
+        np.frombuffer(self._batches.records, RECORD, filling.count, filling.header)[positions] = rows
 
     def _new_number(self) -> int:
         number = self._next_task

@@ -13,7 +13,7 @@ class LimitedQueue:
     """Keeps back reads of which there would be more in flight than the queue takes."""
 
     def __init__(self, queue: ReadQueue, depth: int) -> None:
-        self._queue, self._depth = queue, depth
+        self._queue, self._depth, self.spreads = queue, depth, queue.spreads
         self._in_flight = 0
         self._kept_back: deque[Read] = deque()
         self.release, self.report, self.close = queue.release, queue.report, queue.close
@@ -33,7 +33,7 @@ class LimitedQueue:
         """See ReadQueue."""
         return self._queue.woken
 
-    def wait(self, timeout_ns: int | None) -> Sequence[Completion]:
+    def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
         """See ReadQueue."""
         completions = self._queue.wait(timeout_ns)
         self._in_flight -= len(completions)

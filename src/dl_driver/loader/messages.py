@@ -23,7 +23,7 @@ BATCH, LAYOUT, ERROR, DRAINED, REPORT = b"B", b"L", b"E", b"N", b"R"
 MAX_PACKET = 1 << 17
 
 _credit = struct.Struct("<II")
-_batch = struct.Struct("<cIqII")
+_batch = struct.Struct("<cIqIII")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,15 @@ def read_credits(packet: bytes) -> Sequence[tuple[int, int]]:
     return list(_credit.iter_unpack(packet[1:]))
 
 
-def batch(consumer: int, step: int, slot: int, count: int) -> bytes:
-    """A batch of ``count`` samples lies ready in a slot."""
-    return _batch.pack(BATCH, consumer, step, slot, count)
+def batch(consumer: int, step: int, slot: int, count: int, runs: int = 0) -> bytes:
+    """A batch of ``count`` samples lies ready in a slot; so many runs (slab.RUN) tell of them, 0: a record each."""
+    return _batch.pack(BATCH, consumer, step, slot, count, runs)
 
 
-def read_batch(packet: bytes) -> tuple[int, int, int, int]:
-    """(consumer, step, slot, count)."""
-    _, consumer, step, slot, count = _batch.unpack(packet)
-    return consumer, step, slot, count
+def read_batch(packet: bytes) -> tuple[int, int, int, int, int]:
+    """(consumer, step, slot, count, runs)."""
+    _, consumer, step, slot, count, runs = _batch.unpack(packet)
+    return consumer, step, slot, count, runs
 
 
 def layout(number: int, content: Layout) -> bytes:

@@ -23,7 +23,7 @@ from dl_driver.formats.base import Layout
 from dl_driver.loader import messages
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.reading import ReaderLoop
-from dl_driver.loader.slab import IDLE, Slab
+from dl_driver.loader.slab import IDLE, Slab, records_of
 from dl_driver.loader.worker import WorkerPayload
 from dl_driver.metrics.clock import Waiter
 from dl_driver.processes import WorkerProcess, describe_exit, explain_exit
@@ -40,6 +40,8 @@ class ReadyBatch:
     worker: int
     ready_ns: int
     """When the host heard of it."""
+    runs: int = 0
+    """So many runs stand in the slot's header, in place of a record a sample; 0: records."""
 
 
 class Link(Protocol):
@@ -259,10 +261,16 @@ class WorkerPool:
 
     def records(self, batch: ReadyBatch) -> bytes:
         """A batch's records (dtype slab.RECORD)."""
+        if batch.runs:
+            return records_of(self.runs(batch)).tobytes()
         return self.slab.records(batch.slot, batch.count)
 
+    def runs(self, batch: ReadyBatch) -> "NDArray[np.void]":
+        """The runs of a batch that has them (dtype slab.RUN)."""
+        return self.slab.runs(batch.slot, batch.runs)
+
     def layouts(self, batch: ReadyBatch, records: "NDArray[np.void]") -> list[Layout]:
-        """The layout of each of its samples; a single one where all share it."""
+        """The layout of each of its samples or runs; a single one where all share it."""
         known = self._layouts[batch.worker]
         numbers = records["layout"]
         if len(numbers) and (numbers == numbers[0]).all():
@@ -295,7 +303,8 @@ class WorkerPool:
     def _grants(self, consumer: _Consumer) -> list[tuple[int, int]]:
         grants = []
         while consumer.owed and consumer.free:
-            grants.append((consumer.owed.popleft(), consumer.free.popleft()))
+            # The slot that was given back last: it may still be in a cache.
+            grants.append((consumer.owed.popleft(), consumer.free.pop()))
         return grants
 
     def _send_grants(self, grants: Sequence[tuple[int, int]]) -> None:
@@ -309,8 +318,8 @@ class WorkerPool:
         for packet in packets:
             letter = packet[:1]
             if letter == messages.BATCH:
-                consumer, step, slot, count = messages.read_batch(packet)
-                ready = ReadyBatch(consumer, step, slot, count, worker, perf_counter_ns())
+                consumer, step, slot, count, runs = messages.read_batch(packet)
+                ready = ReadyBatch(consumer, step, slot, count, worker, perf_counter_ns(), runs)
                 self._consumers[consumer].ready[step] = ready
             elif letter == messages.LAYOUT:
                 number, layout = cast(tuple[int, Layout], messages.unpickled(packet))

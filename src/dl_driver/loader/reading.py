@@ -53,7 +53,7 @@ class ReaderLoop:
     def _make_filler(self, storage: Storage, tasks: int) -> Filler:
         plan, batches = self._plan, self._batches
         if plan.delivery in (Delivery.SPANS, Delivery.UNPACK):
-            return SpanFiller(plan, batches, self._format, lambda key: storage.stat(key).size, self._queue.release)
+            return SpanFiller(plan, batches, self._format, lambda key: storage.stat(key).size, self._queue)
         decoder = expecting(self._format, plan.expected)
         if plan.delivery is Delivery.WHOLE:
             return WholeFiller(plan, batches, decoder)

@@ -11,13 +11,14 @@ reads like everything else in a worker.
 import mmap
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter_ns
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dl_driver.errors import NotFoundError
+from dl_driver.dataset.order import SampleRun
+from dl_driver.errors import FormatError, NotFoundError
 from dl_driver.formats.base import ArraySpec, Format, Indexing, Reading, view
 from dl_driver.formats.spans import (
     WHOLE,
@@ -27,6 +28,8 @@ from dl_driver.formats.spans import (
     Need,
     Placed,
     PlacedRows,
+    ShapedSpans,
+    SpanShape,
     check_samples,
     short,
     too_large,
@@ -36,12 +39,12 @@ from dl_driver.loader.filling import TAG_SHIFT
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.sizing import LINE, landing_bytes
 from dl_driver.loader.slab import round_up
-from dl_driver.storage.base import Completion, Read
+from dl_driver.storage.base import Completion, Read, Spread
 
 INDEX_CACHE_BYTES = 64 << 20
 """Of indexes, a worker; the last one is kept whatever its size."""
 _MAX_SPARE = 8
-_LARGE_UNIT = 64
+_MAX_LANDINGS = 64
 
 
 @dataclass(slots=True)
@@ -81,12 +84,8 @@ class Located:
     """Of each of the group's samples in the batch."""
 
 
-def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64], unit: int = 1) -> list[Part]:
-    """A batch's samples by file, in the order of each file's first sample in the batch. Where samples lie together in
-    large units (Format.shuffle_unit), each run of them is a part of its own, which costs the same whatever its length.
-    """
-    if unit >= _LARGE_UNIT:
-        return _runs(files, samples)
+def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]:
+    """A batch's samples by file, in the order of each file's first sample in the batch."""
     order = np.lexsort((samples, files))
     by_file = files[order]
     starts = np.flatnonzero(np.diff(by_file, prepend=by_file[0] - 1))
@@ -100,15 +99,48 @@ def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64], unit: int = 1
     return parts
 
 
-def _runs(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]:
-    """Samples of one file that follow one another."""
-    breaks = np.flatnonzero((np.diff(samples) != 1) | (np.diff(files) != 0)) + 1
-    starts = [0, *breaks.tolist()]
-    parts = []
-    for start, end in zip(starts, [*starts[1:], len(files)], strict=True):
-        first = int(samples[start])
-        parts.append(Part(int(files[start]), range(first, first + end - start), range(start, end)))
+def parts_of_runs(runs: Sequence[SampleRun]) -> list[Part]:
+    """Each run of samples that lie together (Format.shuffle_unit) is a part of its own, which costs the same whatever
+    its length."""
+    parts, position = [], 0
+    for file, first, count in runs:
+        parts.append(Part(file, range(first, first + count), range(position, position + count)))
+        position += count
     return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """How spans of a shape are read at once and where they land."""
+
+    first: int
+    """Bytes before the first span that are read with it, because the storage reads whole blocks."""
+    spread: Spread
+    length: int
+    """Bytes that are read."""
+    room: int
+    """Bytes of memory."""
+    starts: list[int]
+    """Where each span's first byte lands."""
+    lengths: list[int]
+    """Of each span."""
+
+    def least(self, end: int) -> int:
+        """What arrives of an object that ends at this distance from the read's first byte."""
+        return int(np.clip(end - self.spread.offsets, 0, self.spread.lengths).sum())
+
+
+def landing_of(shape: SpanShape, skip: int, alignment: int) -> Landing:
+    """The landing of spans of which the first begins ``skip`` bytes behind a multiple of the alignment."""
+    unit, wanted = max(LINE, alignment), shape.offsets + skip
+    begins = wanted - wanted % alignment
+    lengths = -(-(wanted + shape.lengths - begins) // alignment) * alignment
+    rooms = -(-lengths // unit) * unit
+    places = np.cumsum(rooms) - rooms
+    starts = (places + wanted - begins).tolist()
+    return Landing(
+        skip, Spread(begins, lengths, places), int(lengths.sum()), int(rooms.sum()), starts, shape.lengths.tolist()
+    )
 
 
 @dataclass(slots=True)
@@ -128,6 +160,10 @@ class GroupTask:
     """Reads in flight."""
     arrived: list[int]
     """Length of what each span's read brought."""
+    session: int = 0
+    """Of its reads; 0: none, see Read."""
+    landing: Landing | None = None
+    """Of spans that are read as one."""
     submitted_ns: int = 0
     first_byte_ns: int = -1
     done_ns: int = 0
@@ -187,14 +223,19 @@ class IndexCache:
 class SpanDelivery:
     """See Delivery.SPANS and Delivery.UNPACK."""
 
-    def __init__(self, plan: LoaderPlan, file_format: Format, size_of: Callable[[str], int]) -> None:
-        """``size_of`` tells an object's bytes; it is asked for those alone that are read from their end."""
+    def __init__(
+        self, plan: LoaderPlan, file_format: Format, size_of: Callable[[str], int], spreads: bool = False
+    ) -> None:
+        """``size_of`` tells an object's bytes; it is asked for those alone that are read from their end. ``spreads``:
+        whether several spans may be one read (ReadQueue.spreads)."""
         self._plan, self._format, self._size_of = plan, file_format, size_of
         self._in_place = plan.delivery is Delivery.SPANS
         self._are_views = file_format.reading(plan.samples_per_file) is not Reading.UNPACKED
         self._spare: list[memoryview] = []
         self._spare_bytes = landing_bytes(max(plan.run_bytes, plan.sample_bytes), 4, plan.alignment)
         self._scratch = memoryview(b"")
+        self._spreads = spreads
+        self._landings: dict[tuple[SpanShape, int], Landing] = {}
         self.cache = IndexCache()
         self.indexes = self.index_ns = 0
         """Indexes made so far, and the time from their first read until they were there."""
@@ -268,15 +309,11 @@ class SpanDelivery:
     def begin(self, number: int, located: Located, room: BatchRoom) -> tuple[GroupTask, Sequence[Read]]:
         """A group's task and its reads."""
         group, key = located.group, self._plan.files.key(located.file)
+        if self._spreads and isinstance(group.spans, ShapedSpans):
+            return self._begin_spread(number, located, room, group.spans)
         spans = [self._widened(*span) for span in group.spans]
         unit = max(LINE, self._plan.alignment)
-        total = sum(round_up(length, unit) for _, length, _ in spans)
-        start, buffer = 0, None
-        if self._in_place:
-            room.used = start = round_up(room.used, unit)
-            data = room.take(total)
-        else:
-            buffer = data = self._buffer(total)
+        start, data, buffer = self._memory(room, sum(round_up(length, unit) for _, length, _ in spans))
         reads, starts, at = [], [], 0
         session = number if len(spans) > 1 else 0
         for place, (offset, length, skip) in enumerate(spans):
@@ -285,8 +322,31 @@ class SpanDelivery:
             starts.append(at + skip)
             at += round_up(length, unit)
         landed = Landed(data, starts, [span.length for span in group.spans])
-        task = GroupTask(number, key, located, room, landed, start, buffer, len(reads), [0] * len(reads))
+        task = GroupTask(number, key, located, room, landed, start, buffer, len(reads), [0] * len(reads), session)
         return task, reads
+
+    def _begin_spread(
+        self, number: int, located: Located, room: BatchRoom, spans: ShapedSpans
+    ) -> tuple[GroupTask, Sequence[Read]]:
+        """The same with one read for all spans."""
+        key, skip = self._plan.files.key(located.file), spans.base % self._plan.alignment
+        landing = self._landings.get((spans.shape, skip))
+        if landing is None:
+            if len(self._landings) >= _MAX_LANDINGS:
+                self._landings.clear()
+            landing = self._landings[spans.shape, skip] = landing_of(spans.shape, skip, self._plan.alignment)
+        start, data, buffer = self._memory(room, landing.room)
+        landed = Landed(data, landing.starts, landing.lengths)
+        task = GroupTask(number, key, located, room, landed, start, buffer, 1, [0], number, landing)
+        return task, (Read(key, spans.base - skip, landing.length, data, number, number, 0, landing.spread),)
+
+    def _memory(self, room: BatchRoom, size: int) -> tuple[int, memoryview, memoryview | None]:
+        """Where a group's bytes land: the place within the batch, or a buffer."""
+        if not self._in_place:
+            buffer = self._buffer(size)
+            return 0, buffer, buffer
+        room.used = start = round_up(room.used, max(LINE, self._plan.alignment))
+        return start, room.take(size), None
 
     def complete(self, task: GroupTask, completion: Completion, place: int) -> bool:
         """Take one read's bytes; True when the group is delivered. Raises FormatError or DataError without the
@@ -330,7 +390,10 @@ class SpanDelivery:
         return self._spare.pop() if self._spare else memoryview(mmap.mmap(-1, self._spare_bytes))
 
     def _check_lengths(self, task: GroupTask) -> None:
-        landed = task.landed
+        landed, landing = task.landed, task.landing
+        if landing is not None:
+            self._check_spread(task, landing)
+            return
         for place, (offset, length) in enumerate(task.located.group.spans):
             got = task.arrived[place]
             if length == WHOLE:
@@ -343,6 +406,14 @@ class SpanDelivery:
                 raise short(offset + length, first + got)
             task.read_bytes += length
 
+    def _check_spread(self, task: GroupTask, landing: Landing) -> None:
+        spans = task.located.group.spans
+        task.read_bytes = sum(landing.lengths)
+        if task.arrived[0] < landing.length:
+            first, end = spans[0].offset - landing.first, sum(spans[-1])
+            if task.arrived[0] < landing.least(end - first):
+                raise FormatError(f"the file ends before byte {end}, to which samples in its index reach")
+
     def _place(self, task: GroupTask) -> Sequence[Placed]:
         """Samples with their place in the batch."""
         decode, landed, room = self._format.decode_group, task.landed, task.room
@@ -350,7 +421,7 @@ class SpanDelivery:
         if self._in_place:
             placed = decode(index, group, landed, landed.data)
             if isinstance(placed, PlacedRows):
-                return replace(placed, start=task.start + placed.start)
+                return placed.moved(task.start)
             return [Placed(task.start + start, length, layout) for start, length, layout in placed]
         if self._plan.crop_bytes:
             return self._cropped(task)
@@ -358,7 +429,7 @@ class SpanDelivery:
         placed = decode(index, group, landed, room.data[start:])
         if isinstance(placed, PlacedRows):
             room.used = start + round_up(placed.end, LINE)
-            return replace(placed, start=start + placed.start)
+            return placed.moved(start)
         if placed:
             room.used = start + round_up(max(sample.start + sample.length for sample in placed), LINE)
         return [Placed(start + sample.start, sample.length, sample.layout) for sample in placed]

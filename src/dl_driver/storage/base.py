@@ -10,10 +10,30 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dl_driver.errors import StorageError
 from dl_driver.storage.options import ObjectStoreOptions
 
 Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """Several spans of one object that are asked for as one read, each with a place of its own. Best one object for all
+    reads of the same shape: what follows from it can be kept."""
+
+    offsets: NDArray[np.int64]
+    """Of each span from ``Read.offset`` on, ascending, the first 0."""
+    lengths: NDArray[np.int64]
+    places: NDArray[np.int64]
+    """Where in ``Read.into`` each begins."""
+
+    @property
+    def length(self) -> int:
+        """Of all spans."""
+        return int(self.lengths.sum())
 
 
 class Read(NamedTuple):
@@ -32,6 +52,9 @@ class Read(NamedTuple):
     """0: open, read, close. Otherwise the object stays open for all reads with this number, until ``release``."""
     address: int = 0
     """Where ``into`` lies in memory, if the caller knows; 0: the queue finds out."""
+    spread: Spread | None = None
+    """For queues that take them (``ReadQueue.spreads``), in a session: these spans instead of one. ``length`` is
+    theirs together; spans, in their order, come short only where the object ends."""
 
 
 class Completion(NamedTuple):
@@ -75,6 +98,11 @@ class Piece(NamedTuple):
 
 class ReadQueue(Protocol):
     """Reads in flight for one user; used by the thread that opened it alone."""
+
+    @property
+    def spreads(self) -> bool:
+        """Whether reads may have a spread."""
+        ...
 
     @property
     def woken(self) -> bool:

@@ -64,6 +64,8 @@ class MemoryStorage:
 class MemoryQueue:
     """A ReadQueue whose reads are done when submitted."""
 
+    spreads = False
+
     def __init__(self, storage: MemoryStorage, watch: int | None) -> None:
         self._storage = storage
         self._done: list[Completion] = []

@@ -73,6 +73,8 @@ class NullStorage:
 class NullQueue:
     """A ReadQueue whose reads end when the programmed speed says so."""
 
+    spreads = False
+
     def __init__(self, storage: NullStorage, watch: int | None) -> None:
         self._storage = storage
         self._object = lru_cache(maxsize=256)(storage.object)

@@ -126,6 +126,9 @@ class Parquet(Section):
     """Rows a row group."""
     read_mode: str | None = None
     """Unit of a read: row_group."""
+    check_pages: bool | None = None
+    """Whether the headers and checksums of pages are checked that are passed on as stored (reader.decode: raw); pages
+    that are decoded always are. By default not."""
     partition_by: str | None = None
     """Column by which a table is split over folders."""
     generation_batch_size: Annotated[Limit, NoEffect("files are written a page at a time")] = None

@@ -70,6 +70,8 @@ class Handover:
 class HandoverQueue:
     """A ReadQueue that leaves every read to the general client, for stores that the HTTP engine cannot reach."""
 
+    spreads = False
+
     def __init__(self, service: Service, depth: int, watch: int | None = None) -> None:
         self._handover = Handover(service, depth)
         self._poll = select.poll()

@@ -45,6 +45,8 @@ _completion = tuple.__new__
 class HttpQueue:
     """A ReadQueue over one store."""
 
+    spreads = False
+
     def __init__(self, service: Service, depth: int, options: ObjectStoreOptions, watch: int | None = None) -> None:
         """Raises StorageError where an endpoint's name or certificates cannot be used."""
         self._service, self._options, self._limits = service, options, options.limits

@@ -11,13 +11,13 @@ fills in the path, the offset, the address and the length. A session opens its f
 import os
 import struct
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 
 from dl_driver.errors import StorageError
-from dl_driver.storage.base import Completion, QueueReport, Read
+from dl_driver.storage.base import Completion, QueueReport, Read, Spread
 from dl_driver.storage.engines.files import OpenMode, read_error
 from dl_driver.storage.engines.uring import SQE_SIZE, Ring
 from dl_driver.storage.syscalls import address_of
@@ -29,10 +29,10 @@ _PATH_MAX = 4096
 _FILE_NAMES = sys.getfilesystemencoding()
 _CHAIN = 3
 """Requests of a read outside a session."""
-_OTHERS = 64
+_OTHERS = 256
 """Requests of other kinds that can be handed over at once."""
 # What a completion is about: the lower bits of user_data; the upper ones hold the slot's or the operation's number.
-_READ, _OPEN, _CLOSE, _SESSION_READ, _SESSION_OPEN, _WATCH = range(6)
+_READ, _OPEN, _CLOSE, _SESSION_READ, _SESSION_OPEN, _WATCH, _SPREAD_READ = range(7)
 _KIND_BITS = 3
 _KIND_MASK = (1 << _KIND_BITS) - 1
 _NUMBER_MASK = (1 << 48) - 1
@@ -49,6 +49,12 @@ class _Operation:
 
     read: Read
     submitted_ns: int
+    left: int = 1
+    """Spans in flight."""
+    arrived: int = 0
+    """Bytes."""
+    error: int = 0
+    """An errno, negative."""
 
 
 @dataclass(slots=True)
@@ -70,6 +76,8 @@ _NOTHING = (Read("", 0, 0, memoryview(bytearray()), 0), 0)
 
 class RingQueue:
     """A ReadQueue over one io_uring and one folder; keys are paths relative to it."""
+
+    spreads = True
 
     def __init__(self, root: int, root_name: str, depth: int, mode: OpenMode, watch: int | None = None) -> None:
         """``root`` is an open directory's descriptor, which the queue then owns."""
@@ -214,12 +222,32 @@ class RingQueue:
             self._failed.append(self._failure(read, now, now, session.error))
             return
         number = self._next_number = (self._next_number + 1) & _NUMBER_MASK
+        if read.spread is not None:
+            self._read_spread(session, read, read.spread, _Operation(read, now, len(read.spread.offsets)), number)
+            return
         self._operations[number] = _Operation(read, now)
         self._in_flight += 1
         _pack(
             self._sqes, self._ring.next_offset(), _OP_READ, _FIXED_FILE, 0, session.slot,
             read.offset, address_of(read.into), read.length, 0, number << _KIND_BITS | _SESSION_READ, 0, 0, 0, 0, 0,
         )  # fmt: skip
+
+    def _read_spread(self, session: _Session, read: Read, spread: Spread, operation: _Operation, number: int) -> None:
+        """A request a span, written as columns of words, see _SQE: what all have in common, offset, address, length,
+        what comes back with the completion, and nothing else."""
+        self._operations[number] = operation
+        self._in_flight += operation.left
+        address = read.address or address_of(read.into)
+        for first in range(0, operation.left, _OTHERS):
+            offsets = spread.offsets[first : first + _OTHERS]
+            place = self._ring.claim(len(offsets))
+            words = self._ring.words[place : place + len(offsets)]
+            words[:, 0] = _OP_READ | _FIXED_FILE << 8 | session.slot << 32
+            words[:, 1] = offsets + read.offset
+            words[:, 2] = spread.places[first : first + _OTHERS] + address
+            words[:, 3] = spread.lengths[first : first + _OTHERS]
+            words[:, 4] = number << _KIND_BITS | _SPREAD_READ
+            words[:, 5:] = 0
 
     def _path_of(self, key: str) -> bytes:
         path = key.encode(_FILE_NAMES, "surrogateescape") + b"\0"
@@ -242,10 +270,13 @@ class RingQueue:
     def _reap(self) -> list[Completion]:
         finished, self._failed = self._failed, []
         now = perf_counter_ns()
+        spread: defaultdict[int, list[int]] = defaultdict(list)
         for user_data, result, _ in self._ring.completions():
             kind, number = user_data & _KIND_MASK, user_data >> _KIND_BITS
             if kind == _READ:
                 finished.append(self._finish_whole(number, result, now))
+            elif kind == _SPREAD_READ:
+                spread[number].append(result)
             elif kind == _CLOSE:
                 self._free_slots.append(number)
             elif kind == _SESSION_READ:
@@ -257,6 +288,8 @@ class RingQueue:
                 self._session_opened(self._sessions[number], result, now)
             else:
                 self._watching = False
+        for number, results in spread.items():
+            self._take_spread(number, results, now, finished)
         if self._failed:
             finished += self._failed
             self._failed = []
@@ -281,6 +314,22 @@ class RingQueue:
         if result >= 0:
             return Completion(read.tag, result, operation.submitted_ns, None, now, None)
         return self._failure(read, operation.submitted_ns, now, -result)
+
+    def _take_spread(self, number: int, results: list[int], now: int, finished: list[Completion]) -> None:
+        """Some of the spans of a read are there; with the last of them it ends as one read."""
+        operation = self._operations[number]
+        operation.left -= len(results)
+        if min(results) < 0:
+            operation.error = min(results)
+        else:
+            operation.arrived += sum(results)
+        if operation.left:
+            return
+        assert operation.read.spread is not None
+        more = len(operation.read.spread.offsets) - 1
+        self._in_flight -= more
+        self._reads += more
+        finished.append(self._finish_in_session(number, operation.error or operation.arrived, now))
 
     def _failure(self, read: Read, submitted: int, now: int, number: int) -> Completion:
         return Completion(read.tag, 0, submitted, None, now, read_error(self._root_name, read.key, number))

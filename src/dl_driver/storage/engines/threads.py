@@ -32,6 +32,8 @@ class _Session:
 class ThreadQueue:
     """A ReadQueue over blocking reads; keys are paths relative to one folder."""
 
+    spreads = False
+
     def __init__(self, root: int, root_name: str, depth: int, mode: OpenMode, watch: int | None = None) -> None:
         """``root`` is an open directory's descriptor, which the queue then owns."""
         self._root, self._root_name, self._mode = root, root_name, mode

@@ -12,6 +12,8 @@ import mmap
 import os
 import struct
 
+import numpy as np
+
 from dl_driver.storage.syscalls import io_uring_enter, syscall
 
 _SETUP, _REGISTER = 425, 427
@@ -92,6 +94,8 @@ class Ring:
         requests = mmap.mmap(self._descriptor, entries * SQE_SIZE, flags, protection, offset=_SUBMISSION_ENTRIES)
         self._mappings = (rings, requests)
         self.submission_entries = memoryview(requests)
+        self.words = np.frombuffer(self.submission_entries, np.uint64).reshape(entries, SQE_SIZE // 8)
+        """The places for requests once more, as words, to write many at once."""
         self._bytes = memoryview(rings)
         self._words = self._bytes[: size & ~3].cast("I")
         self._sq_head, self._sq_tail = submission[0] // 4, submission[1] // 4
@@ -113,14 +117,19 @@ class Ring:
 
     def next_offset(self) -> int:
         """Where in ``submission_entries`` the next request goes; it counts as handed over from now on."""
-        if self._others_used == self._others:
+        return self.claim(1) * SQE_SIZE
+
+    def claim(self, count: int) -> int:
+        """The first of the places where the next requests go, at most as many as there are others; they count as
+        handed over from now on."""
+        if self._others_used + count > self._others:
             while self._unsubmitted:
                 self.enter(wait=False)
             self._others_used = 0
         place = self._fixed + self._others_used
-        self._others_used += 1
-        self.push(place, 1)
-        return place * SQE_SIZE
+        self._others_used += count
+        self.push(place, count)
+        return place
 
     def enter(self, *, wait: bool, timeout_ns: int | None = None) -> None:
         """Hand over the requests written; with ``wait``, until a completion is there or the time is over."""
@@ -158,6 +167,7 @@ class Ring:
 
     def close(self) -> None:
         """Give the ring back. No request may be in flight whose memory is going away."""
+        del self.words
         for view in (self._words, self._bytes, self.submission_entries):
             view.release()
         for memory in self._mappings:
