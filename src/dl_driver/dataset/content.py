@@ -12,10 +12,10 @@ Where a workload says how well its data compress and deduplicate (``Shape``), th
 and regions come several times: the same region of files next to each other, or regions of a file one after another.
 """
 
-import ctypes
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,31 +92,40 @@ class FileContent:
             at += count
 
     def _fill_within_block(self, block: int, start: int, into: memoryview) -> None:
-        """XOR in whole words whose destination is aligned, single bytes before and behind them."""
-        word = _mixed(self._key + block)
-        ahead = min(len(into), -_address(into) % _WORD)
+        """XOR the pool's whole words, wherever they go (NumPy takes any address, at half the speed where it is no
+        word's), and the parts of a word before and behind them."""
+        word, ahead = _mixed(self._key + block), min(len(into), -start % _WORD)
         words = (len(into) - ahead) // _WORD
-        self._fill_bytes(word, start, into[:ahead])
-        if words:
-            first, phase = divmod(start + ahead, _WORD)
-            rotated = (word >> 8 * phase | word << 8 * (_WORD - phase)) & _U64
-            source = self._pool[phase][first : first + words]
-            np.bitwise_xor(source, np.uint64(rotated), out=np.frombuffer(into, np.uint64, words, ahead))
         behind = ahead + words * _WORD
-        self._fill_bytes(word, start + behind, into[behind:])
+        if words:
+            first = (start + ahead) // _WORD
+            out = np.ndarray((words,), np.uint64, into, ahead)
+            np.bitwise_xor(self._pool.words[first : first + words], np.uint64(word), out=out)
+        if ahead:
+            self._fill_part(word, start, into[:ahead])
+        if behind < len(into):
+            self._fill_part(word, start + behind, into[behind:])
 
-    def _fill_bytes(self, word: int, start: int, into: memoryview) -> None:
-        pool, keys = self._pool[0].view(np.uint8), word.to_bytes(_WORD, "little")
-        for index in range(len(into)):
-            into[index] = int(pool[start + index]) ^ keys[(start + index) % _WORD]
+    def _fill_part(self, word: int, start: int, into: memoryview) -> None:
+        """Of one word."""
+        count, phase = len(into), start % _WORD
+        drawn = int.from_bytes(self._pool.data[start : start + count], "little")
+        into[:] = (drawn ^ (word >> 8 * phase) & ((1 << 8 * count) - 1)).to_bytes(count, "little")
+
+
+class _Pool(NamedTuple):
+    """The same as words and as bytes."""
+
+    words: NDArray[np.uint64]
+    data: bytes
 
 
 @lru_cache(maxsize=4)
-def _pool(seed: int) -> list[NDArray[np.uint64]]:
-    """The pool of a seed as words, once for each place within a word at which they may begin."""
+def _pool(seed: int) -> _Pool:
+    """The pool of a seed."""
     key = int.from_bytes(hashlib.blake2b(f"pool/{seed}".encode(), digest_size=16).digest(), "little")
-    pool = np.random.Philox(key=key).random_raw(_POOL_BYTES // _WORD).astype("<u8").tobytes()
-    return [np.frombuffer(bytearray(pool[phase:] + bytes(phase)), np.uint64) for phase in range(_WORD)]
+    data = np.random.Philox(key=key).random_raw(_POOL_BYTES // _WORD).astype("<u8").tobytes()
+    return _Pool(np.frombuffer(bytearray(data), np.uint64), data)
 
 
 def _clear_ends(offset: int, data: NDArray[np.uint8], kept: int) -> None:
@@ -135,10 +144,6 @@ def _mixed(value: int) -> int:
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _U64
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _U64
     return value ^ (value >> 31)
-
-
-def _address(buffer: memoryview) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) if len(buffer) else 0
 
 
 def _mask_of(dtype: "np.dtype[np.generic]") -> tuple[int | None, int]:
