@@ -43,7 +43,6 @@ from dl_driver.storage.base import Completion, Read, Spread
 
 INDEX_CACHE_BYTES = 64 << 20
 """Of indexes, a worker; the last one is kept whatever its size."""
-_MAX_SPARE = 8
 _MAX_LANDINGS = 64
 
 
@@ -232,6 +231,7 @@ class SpanDelivery:
         self._in_place = plan.delivery is Delivery.SPANS
         self._are_views = file_format.reading(plan.samples_per_file) is not Reading.UNPACKED
         self._spare: list[memoryview] = []
+        """Buffers between tasks; as many as tasks were once in flight, since new memory costs as much as a read."""
         self._spare_bytes = landing_bytes(max(plan.run_bytes, plan.sample_bytes), 4, plan.alignment)
         self._scratch = memoryview(b"")
         self._spreads = spreads
@@ -373,7 +373,7 @@ class SpanDelivery:
     def forget(self, task: GroupTask) -> None:
         """The task is over: its buffer may be used by another."""
         buffer, task.buffer = task.buffer, None
-        if buffer is not None and len(buffer) == self._spare_bytes and len(self._spare) < _MAX_SPARE:
+        if buffer is not None and len(buffer) == self._spare_bytes:
             self._spare.append(buffer)
 
     def _widened(self, offset: int, length: int) -> tuple[int, int, int]:
