@@ -109,14 +109,18 @@ def parquet(options: Options) -> Iterator[Case]:
         arguments = ["dlrm_b200", seconds, *overrides, *deep]
         ways = [
             [f"--groups={groups}", *mapped, *buffered]
-            for groups, mapped, buffered in product((1, 2, 8), ([], ["--memory-map"]), ([], ["--pre-buffer"]))
+            for groups, mapped, buffered in product((2, 8, groups), ([], ["--memory-map"]), ([], ["--pre-buffer"]))
         ]
+        checked = [*arguments, "dataset.parquet.check_pages=true"]
+        bare = ["dlrm_b200", str(folder), f"--rows={groups * 6144}", seconds]
+        how = "a process a core, each file's spans by preadv into 8 MiB that are used again"
         theirs = [str(folder), f"--columns={','.join(columns)}", seconds]
         yield compare(
             f"{len(columns)} of 200 columns of DLRM's tables, {files} files of {groups} row groups",
             "bytes_per_second",
             [
                 Entrant("dl-driver, raw", [partial(_ours, "dl-driver, raw", arguments, "raw")]),
+                Entrant("dl-driver, raw, checksums", [partial(_ours, "dl-driver, raw, checksums", checked, "raw")]),
                 Entrant("dl-driver, rows", [partial(_ours, "dl-driver, rows", arguments, "format")]),
                 Entrant("pyarrow", [partial(_pyarrow, "pyarrow", theirs, way) for way in ways], "pyarrow"),
                 Entrant(
@@ -124,16 +128,21 @@ def parquet(options: Options) -> Iterator[Case]:
                     [partial(_pyarrow, "pyarrow, checksums", theirs, [*way, "--checksums"]) for way in ways],
                     "pyarrow",
                 ),
+                Entrant("bare reads", [lambda: Serving("bare reads", how, OUR_PYTHON, "bare_reads", bare)]),
             ],
             options,
             notes=[
                 _CACHE,
-                "Bytes are those of the columns' chunks in the files. dl-driver checks the checksum of each page and"
-                " puts it where another process takes it: raw as it is stored, rows as records of all 40 elements."
+                "Bytes are those of the columns' chunks in the files. dl-driver puts them where another process takes"
+                " them: raw as they are stored, unchecked unless said, rows as records of all 40 elements, checked."
                 " pyarrow decodes into Arrow arrays in its own process, with as many threads as cores, and checks no"
-                " checksum unless told to. Plain columns without nulls are stored as Arrow holds them.",
+                " checksum unless told to. Plain columns without nulls are stored as Arrow holds them. Bare reads are"
+                " preadv() of the same bytes and nothing else: what the kernel gives.",
             ],
-            targets=[Target("raw, times pyarrow", 3, lambda case: case.ratio("pyarrow"))],
+            targets=[
+                Target("raw, times pyarrow", 3, lambda case: case.ratio("pyarrow")),
+                Target("raw, of bare reads", 0.8, lambda case: case.ratio("bare reads")),
+            ],
         )
 
 

@@ -3,9 +3,11 @@
 
 """Writing data sets of many samples a file into memory (tmpfs), by one process."""
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 from benchmarks import dlio
 from benchmarks.cases.generation import stated_seconds
@@ -26,6 +28,10 @@ dataset:
   record_length_bytes: {record_bytes}
 reader: {{data_loader: {framework}, batch_size: 1}}
 """
+_WINDOW_BYTES = 512 << 10
+"""As dl-driver writes."""
+_ROW_BYTES = 898
+"""Of dlrm_b200's table in a file, about."""
 _NOTE = (
     "Into tmpfs, an empty folder every turn, one process each. Times are the programs' own, of writing the files alone:"
     " what dl-driver says at its end, and dlio.log's lines where generation starts and is done."
@@ -56,6 +62,7 @@ def _beside_dlio(name: str, files: int, records: tuple[int, int], wanted: float,
         [
             Entrant("dl-driver", [lambda: ours], trial=False),
             Entrant("dlio_benchmark", [lambda: rival], "dlio", trial=False),
+            _bare_writes(files, samples * record_bytes),
         ],
         options,
         notes=[_NOTE],
@@ -75,11 +82,32 @@ def _parquet(files: int, rows: int, options: Options) -> Case:
     return compare(
         f"Generation of Parquet, DLRM's 200 columns, {files} files of {rows:,} rows",
         "bytes_per_second",
-        [Entrant("dl-driver", [lambda: Repeated("dl-driver", "--workers 1", measure)], trial=False)],
+        [
+            Entrant("dl-driver", [lambda: Repeated("dl-driver", "--workers 1", measure)], trial=False),
+            _bare_writes(files, _ROW_BYTES * rows),
+        ],
         options,
         notes=[_NOTE, "dlio_benchmark 2.0.0 has no Parquet."],
         targets=[Target("dl-driver, bytes/s", 0.3e9, lambda case: case.median("dl-driver"))],
     )
+
+
+def _bare_writes(files: int, file_bytes: int) -> Entrant:
+    """What the kernel gives one process: the same bytes, and no work to make them."""
+
+    def measure() -> Measurement:
+        window = os.urandom(_WINDOW_BYTES)
+        with temporary_folder(MEMORY_FOLDER) as folder:
+            started = perf_counter()
+            for number in range(files):
+                descriptor = os.open(folder / str(number), os.O_WRONLY | os.O_CREAT)
+                for offset in range(0, file_bytes, _WINDOW_BYTES):
+                    os.pwrite(descriptor, window[: file_bytes - offset], offset)
+                os.close(descriptor)
+            return Measurement(perf_counter() - started, files, files * file_bytes)
+
+    how = f"pwrite() of the same {_WINDOW_BYTES >> 10} KiB again and again"
+    return Entrant("bare writes", [lambda: Repeated("bare writes", how, measure)], trial=False)
 
 
 def _ours(text: "partial[str]", files: int) -> Measurement:

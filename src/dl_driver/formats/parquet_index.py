@@ -27,6 +27,7 @@ T = TypeVar("T")
 TAIL_BYTES = 64 << 10
 _END_BYTES = 8
 _BASE_BYTES = 1024
+_LONGEST_SPAN = 1 << 30
 _CHUNK_BYTES = 320
 """Of a column's chunk, where every row group has a shape of its own: two numbers in lists, a reach, a part of the
 shape."""
@@ -99,7 +100,7 @@ class TableIndex:
         known = self._whole.get(number)
         if known is None or not self._takes_all(number, samples):
             spans, reaches = self._reaches(number, samples)
-            if not self._takes_all(number, samples) or not _ascend(spans):
+            if not self._takes_all(number, samples) or not _can_be_one_read(spans):
                 return Group(spans, samples, reaches)
             known = self._whole[number] = self._shaped(spans, reaches)
         return Group(known[0], samples, known[1])
@@ -154,9 +155,11 @@ class TableIndex:
         return spans, reaches
 
 
-def _ascend(spans: Sequence[Span]) -> bool:
-    """Whether each begins behind the one before; a workload may name a file's columns in another order."""
-    return all(before.offset + before.length <= span.offset for before, span in pairwise(spans))
+def _can_be_one_read(spans: Sequence[Span]) -> bool:
+    """Whether each begins behind the one before, since a workload may name a file's columns in another order, and none
+    is so long that it takes several requests."""
+    ascend = all(before.offset + before.length <= span.offset for before, span in pairwise(spans))
+    return ascend and all(span.length <= _LONGEST_SPAN for span in spans)
 
 
 def _pages(column: Column, first: int, last: int, rows: int) -> tuple[int, int, int, int]:

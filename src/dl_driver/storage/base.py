@@ -53,8 +53,8 @@ class Read(NamedTuple):
     address: int = 0
     """Where ``into`` lies in memory, if the caller knows; 0: the queue finds out."""
     spread: Spread | None = None
-    """For queues that take them (``ReadQueue.spreads``), in a session: these spans instead of one. ``length`` is
-    theirs together; spans, in their order, come short only where the object ends."""
+    """For queues that take them (``ReadQueue.spreads``), in a session: these spans instead of one, each of less than
+    2 GiB. ``length`` is theirs together; spans, in their order, come short only where the object ends."""
 
 
 class Completion(NamedTuple):

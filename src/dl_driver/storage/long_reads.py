@@ -42,7 +42,7 @@ class LongReads:
         """By tag."""
         self._to_release: set[int] = set()
         """Sessions to be released when their long reads are over."""
-        self.report, self.close = queue.report, queue.close
+        self.report, self.close, self.spreads = queue.report, queue.close, queue.spreads
 
     @property
     def woken(self) -> bool:
@@ -51,7 +51,7 @@ class LongReads:
 
     def submit(self, reads: Sequence[Read]) -> None:
         """See ReadQueue."""
-        self._queue.submit([self._first_part(read) if read.length > self._longest else read for read in reads])
+        self._queue.submit([self._first_part(read) if self._is_long(read) else read for read in reads])
 
     def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
         """See ReadQueue; may return nothing before the time is over, where only a part arrived."""
@@ -72,6 +72,10 @@ class LongReads:
             self._to_release.add(session)
         else:
             self._queue.release(session)
+
+    def _is_long(self, read: Read) -> bool:
+        """The spans of a spread are requests of their own."""
+        return read.length > self._longest and read.spread is None
 
     def _first_part(self, read: Read) -> Read:
         long = self._long[read.tag] = _Long(read, self._part_bytes)
