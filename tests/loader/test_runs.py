@@ -19,7 +19,8 @@ from dl_driver.formats.spans import SpanShape
 from dl_driver.loader.loader import Loader
 from dl_driver.loader.slab import RECORD, RUN, records_of
 from dl_driver.loader.spans import Landing, Part, landing_of, parts_of_runs
-from dl_driver.run.feeds import Phase, make_feed
+from dl_driver.metrics.record import Phase
+from dl_driver.run.feeds import make_feed
 
 WORKLOAD = """\
 model: {name: rows}
