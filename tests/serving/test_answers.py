@@ -54,6 +54,23 @@ def test_ranges_are_parts_of_the_object(answers, header):
     assert (status, headers["Content-Range"]) == (416, f"bytes */{size}")
 
 
+def test_signed_requests_that_differ_in_a_header_alone_are_told_apart(answers):
+    whole = ask(answers, KEY)[2]
+    signed = f"Authorization: AWS4-HMAC-SHA256 Credential=key, Signature={64 * 'a'}"
+    other = f"Authorization: AWS4-HMAC-SHA256 Credential=key, Signature={64 * 'b'}"
+    keyed = f"Authorization: SharedKey account:{43 * 'a'}="
+    for line in (signed, other, keyed):
+        for _ in range(2):
+            assert ask(answers, KEY, "Host: here", line)[::2] == (200, whole)
+            assert ask(answers, KEY, "Host: here", line, "Range: bytes=1-2")[::2] == (206, whole[1:3])
+            assert ask(answers, KEY, "Host: here", "Range: bytes=1-2", line)[::2] == (206, whole[1:3])
+            head = f"GET {KEY} HTTP/1.1\r\nHost: here\r\n{line}\r\n"
+            assert not answers.of(head.encode()).closes
+            assert answers.of(f"{head}Connection: close\r\n".encode()).closes
+            assert answers.of(head.replace("HTTP/1.1", "HTTP/1.0").encode()).closes
+            assert answers.of(head.replace("here", "here\r\nConnection: close").encode()).closes
+
+
 def test_head_tells_the_length_and_sends_nothing(answers):
     status, headers, body = ask(answers, KEY, method="HEAD")
     assert (status, body) == (200, b"")

@@ -53,6 +53,11 @@ class Batch:
         return self._known
 
     def __iter__(self) -> Iterator[Sample]:
+        starts: list[int] = self._records["start"].tolist()
+        distance = _even_distance(starts) if len(self._layouts) == 1 else 0
+        if distance and all(shape for _, _, shape, _, _ in self._layouts[0]):
+            yield from self._alike(starts[0], distance)
+            return
         view = self._view
         layouts: Sequence[_Prepared] = self._layouts
         if len(layouts) == 1:
@@ -60,11 +65,22 @@ class Batch:
         elif self._runs is not None:
             pairs = zip(self._layouts, self._runs["count"].tolist(), strict=True)
             layouts = [layout for layout, count in pairs for _ in range(count)]
-        for start, layout in zip(self._records["start"].tolist(), layouts, strict=True):
+        for start, layout in zip(starts, layouts, strict=True):
             yield {
                 name: np.ndarray(shape, dtype, view, start + offset, order=order)
                 for name, dtype, shape, offset, order in layout
             }
+
+    def _alike(self, first: int, distance: int) -> Iterator[Sample]:
+        """The samples of a batch in which all have one layout and lie so many bytes apart: parts of one array a name,
+        which come in a fraction of the time that an array of its own takes."""
+        names, columns = [], []
+        for name, dtype, shape, offset, order in self._layouts[0]:
+            one = np.ndarray(shape, dtype, self._view, first + offset, order=order)
+            names.append(name)
+            columns.append(np.ndarray((len(self), *shape), dtype, self._view, first + offset, (distance, *one.strides)))
+        for arrays in zip(*columns, strict=True):
+            yield dict(zip(names, arrays, strict=True))
 
     def __getitem__(self, index: int) -> Sample:
         count = len(self)
@@ -104,6 +120,16 @@ class Batch:
 
 def _ordered(runs: "NDArray[np.void]") -> "NDArray[np.void]":
     return runs[np.argsort(runs["position"])]
+
+
+def _even_distance(starts: Sequence[int]) -> int:
+    """Bytes from each start to the next one, where that is the same throughout; else 0."""
+    if len(starts) < 2:
+        return 0
+    distance = starts[1] - starts[0]
+    if distance <= 0 or starts != list(range(starts[0], starts[-1] + 1, distance)):
+        return 0
+    return distance
 
 
 _Prepared = list[tuple[str, "np.dtype[np.generic]", tuple[int, ...], int, Literal["C", "F"]]]

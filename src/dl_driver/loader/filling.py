@@ -153,8 +153,11 @@ class Batches:
         written: the batch is handed over with the last of them, after their preprocessing."""
         if self._preprocessing is not None:
             self._preprocessing.add(reader, filling, count)
-        else:
-            self._filled(reader, filling, count)
+            return
+        reader.busy -= 1
+        filling.left -= count
+        if not reader.busy or not filling.left:
+            self._completed(reader, filling)
 
     def finish_preprocessing(self) -> None:
         """Hand over what has been preprocessed."""
@@ -167,8 +170,14 @@ class Batches:
         return timeout_ns if self._preprocessing is None else self._preprocessing.timeout_ns(timeout_ns)
 
     def _filled(self, reader: Reader, filling: Filling, count: int) -> None:
-        self.idle(reader)
+        reader.busy -= 1
         filling.left -= count
+        self._completed(reader, filling)
+
+    def _completed(self, reader: Reader, filling: Filling) -> None:
+        """What ended with a sample: perhaps all that its reader did, perhaps its batch."""
+        if not reader.busy:
+            self._slab.status[reader.number] = IDLE
         if not filling.left:
             runs = self._write_runs(filling) if filling.runs else 0
             self._send(messages.batch(reader.consumer, filling.step, filling.slot, filling.count, runs))

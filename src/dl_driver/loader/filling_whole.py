@@ -18,6 +18,10 @@ from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.slab import PACK_RECORD, RECORD
 from dl_driver.storage.base import Completion, Read
 
+_read = tuple.__new__
+"""Makes a Read in a third of the time of its own constructor."""
+_RECORD_BYTES = RECORD.itemsize
+
 
 class _Batch:
     """A batch in the making, with what its samples need."""
@@ -69,7 +73,7 @@ class WholeFiller:
             start = position * stride
             into = data[start : start + stride]
             self._batch_of[place], self._position_of[place], self._into[place] = batch, position, into
-            reads.append(Read(key_of(batch.files[position]), 0, length, into, place, 0, address + start))
+            reads.append(_read(Read, (key_of(batch.files[position]), 0, length, into, place, 0, address + start)))
         self._batches.busy(batch.reader, batch.files[first + count - 1], count)
 
     def _add_place(self, batch: _Batch) -> None:
@@ -94,7 +98,7 @@ class WholeFiller:
             decode_ns = perf_counter_ns() - started
             self._free.append(place)
             PACK_RECORD(
-                batches.records, batch.filling.header + position * RECORD.itemsize, batch.files[position],
+                batches.records, batch.filling.header + position * _RECORD_BYTES, batch.files[position],
                 batch.samples[position], position * stride, length, length, submitted_ns,
                 -1 if first_byte_ns is None else first_byte_ns, done_ns, decode_ns, batches.layout_number(layout),
             )  # fmt: skip

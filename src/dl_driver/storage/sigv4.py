@@ -22,6 +22,7 @@ _SPECIAL = re.compile(r"[^A-Za-z0-9_.~/-]").search
 _BLOCK = 64
 _INNER, _OUTER = bytes(byte ^ 0x36 for byte in range(256)), bytes(byte ^ 0x5C for byte in range(256))
 _AGENT = "User-Agent: dl-driver\r\n"
+_sha256 = hashlib.sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +64,22 @@ class SignedRequests:
         self, authority: str, path: str, region: str, credentials: Callable[[], AwsCredentials], service: str = "s3"
     ) -> None:
         """``credentials`` is asked from time to time, since some expire."""
-        self._authority, self._path, self._region, self._service = authority, path, region, service
+        self._authority, self._region, self._service = authority, region, service
         self._credentials = credentials
-        self._canonical = f"GET\n{path}"
+        self._start, self._canonical = f"GET {path}", f"GET\n{path}"
         self._fresh_until = 0.0
 
     def get(self, key: str, first: int | None, last: int | None, etag: str | None) -> bytes:
         """See Requests."""
         if time.monotonic() >= self._fresh_until:
             self._renew()
-        path = quote_key(key)
-        digest = hashlib.sha256(f"{self._canonical}{path}{self._signed_headers}".encode()).hexdigest()
-        inner = self._inner.copy()
-        inner.update(f"{self._scope_lines}{digest}".encode())
-        outer = self._outer.copy()
+        path = quote(key, safe="/~") if _SPECIAL(key) else key
+        digest = _sha256(f"{self._canonical}{path}{self._signed_headers}".encode()).hexdigest()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(digest.encode())
         outer.update(inner.digest())
         extra = "" if first is None and etag is None else range_headers(first, last, etag)
-        return f"GET {self._path}{path}{self._headers}{outer.hexdigest()}\r\n{extra}\r\n".encode()
+        return f"{self._start}{path}{self._headers}{outer.hexdigest()}\r\n{extra}\r\n".encode()
 
     def _renew(self) -> None:
         now = time.gmtime()
@@ -95,7 +95,8 @@ class SignedRequests:
             + (f"x-amz-security-token:{token}\n" if token else "")
             + f"\n{names}\n{_UNSIGNED}"
         )
-        self._scope_lines = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n"
+        # The text to sign begins with the same lines each time: they are hashed once.
+        self._inner.update(f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n".encode())
         self._headers = (
             f" HTTP/1.1\r\nHost: {self._authority}\r\n{_AGENT}x-amz-date: {stamp}\r\n"
             f"x-amz-content-sha256: {_UNSIGNED}\r\n"

@@ -85,7 +85,7 @@ class HandoverQueue:
         """See ReadQueue."""
         now = perf_counter_ns()
         for read in reads:
-            self._handover.submit(Job(read, now, asked_range=True))
+            self._handover.submit(Job(read, now, True))
         self._reads += len(reads)
 
     def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:

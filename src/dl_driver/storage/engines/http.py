@@ -23,11 +23,11 @@ from dl_driver.storage.base import Completion, QueueReport, Read
 from dl_driver.storage.engines.handover import Handover
 from dl_driver.storage.engines.http_connection import Connection, Place, Places
 from dl_driver.storage.engines.http_exchange import Exchange, describe
-from dl_driver.storage.engines.http_job import Job, part_sizes, split
+from dl_driver.storage.engines.http_job import Job, never_split, part_sizes, split
 from dl_driver.storage.engines.http_patience import CHECK_NS, Patience
 from dl_driver.storage.engines.http_response import Head, etag_of, retry_after_s, unsatisfied_total
 from dl_driver.storage.engines.http_service import Judgement, Service
-from dl_driver.storage.engines.retry import RetryBudget, jittered_delay_ns
+from dl_driver.storage.engines.retry import BUDGET, RetryBudget, jittered_delay_ns
 from dl_driver.storage.engines.tls_probe import tls_trouble
 from dl_driver.storage.options import ObjectStoreOptions
 
@@ -51,6 +51,7 @@ class HttpQueue:
         """Raises StorageError where an endpoint's name or certificates cannot be used."""
         self._service, self._options, self._limits = service, options, options.limits
         self._max = options.connections or max(depth, _FEWEST_CONNECTIONS)
+        self._whole_bytes = never_split(options.range_size)
         tls = any(endpoint.tls for endpoint in service.endpoints)
         self._tls = service.tls_context() if tls else None
         self._places = Places(service)
@@ -88,8 +89,12 @@ class HttpQueue:
         now = perf_counter_ns()
         for read in reads:
             ranged = self._ranged or read.offset > 0 or read.session > 0
+            if read.length <= self._whole_bytes:
+                self._pending.append(Job(read, now, ranged))
+                self._in_flight += 1
+                continue
             sizes = part_sizes(read.length, self._options.range_size, self._max - self._in_flight)
-            jobs = [Job(read, now, asked_range=ranged)] if len(sizes) == 1 else split(read, now, sizes)
+            jobs = [Job(read, now, ranged)] if len(sizes) == 1 else split(read, now, sizes)
             self._in_flight += len(jobs)
             self._pending += jobs
         self._reads += len(reads)
@@ -208,15 +213,20 @@ class HttpQueue:
         assert job is not None
         if job.length and job.into[0] == _LESS_THAN and self._is_error_in_disguise(connection, job):
             return
-        if job.group is not None:
-            job.etag = etag_of(connection.raw_head)
         if connection.excess:
             self._ranged = True
+        if job.group is not None:
+            job.etag = etag_of(connection.raw_head)
         self._rest(connection)
         self._answers += 1
-        if not job.attempts:
+        if self._budget.tokens < BUDGET and not job.attempts:
             self._budget.earn()
-        self._finish(job, now, None)
+        if job.group is not None:
+            self._finish(job, now, None)
+            return
+        self._in_flight -= 1
+        done = (job.tag, job.length, job.submitted_ns, job.first_byte_ns, now, None)
+        self._done.append(_completion(Completion, done))
 
     def answered_otherwise(self, connection: Connection, head: Head, body: bytes) -> None:
         """See Outcome."""
@@ -314,7 +324,7 @@ class HttpQueue:
         connection.job = connection.view = None
         connection.raw_head = b""
         connection.failed_head = False
-        connection.handler = self._exchange.on_idle
+        connection.handler = self._exchange.idle_handler
         connection.limit_ns = 0
         self._idle.append(connection)
 

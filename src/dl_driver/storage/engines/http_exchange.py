@@ -12,7 +12,7 @@ import select
 from time import perf_counter_ns
 from typing import Protocol
 
-from dl_driver.storage.engines.http_connection import TRY_AGAIN, Connection, tls_refusal
+from dl_driver.storage.engines.http_connection import TRY_AGAIN, Connection, Handler, tls_refusal
 from dl_driver.storage.engines.http_job import Job
 from dl_driver.storage.engines.http_response import Head, content_range, parse_head, plain_length
 
@@ -56,6 +56,9 @@ class Exchange:
         self._first_byte_ns, self._stall_ns = first_byte_ns, stall_ns
         self._scratch = bytearray(SCRATCH_BYTES)
         self._scratch_view = memoryview(self._scratch)
+        # Bound once: they are given to a connection for every read.
+        self._head_handler: Handler = self.on_head
+        self.idle_handler: Handler = self.on_idle
         self.requests = 0
         """Sent so far."""
 
@@ -68,7 +71,7 @@ class Exchange:
             request = connection.get(job.key, first, job.offset + job.length - 1, job.etag)
         else:
             request = connection.get(job.key, None, None, None)
-        connection.handler = self.on_head
+        connection.handler = self._head_handler
         connection.since_ns, connection.limit_ns = now, self._first_byte_ns
         self.requests += 1
         try:
@@ -168,6 +171,11 @@ class Exchange:
             connection.excess, length = True, room
         else:
             job.length = length
+            if count - end - 4 == length:
+                # It came in one piece with its head, as small ones do.
+                job.into[:length] = view[end + 4 : count]
+                self._outcome.arrived(connection, now)
+                return
         self._take_body(connection, job, view[end + 4 : count], length, now)
 
     def _begin_other(self, connection: Connection, job: Job, raw: bytes, body: memoryview, now: int) -> None:

@@ -67,8 +67,9 @@ class Job:
     stale = False
     """It was sent on a connection that had been closed while idle; that is no failure, once."""
 
-    def __init__(self, read: Read, now: int, *, asked_range: bool) -> None:
-        self.key, self.offset, self.length, self.into, self.tag, *_ = self.read = read
+    def __init__(self, read: Read, now: int, asked_range: bool) -> None:
+        self.read = read
+        self.key, self.offset, self.length, self.into, self.tag, _, _ = read
         # ``length`` shrinks to what the object really holds of the span; the read's stays.
         self.submitted_ns = now
         self.asked_range = asked_range
@@ -85,11 +86,18 @@ def split(read: Read, now: int, sizes: Sequence[int]) -> list[Job]:
     jobs, at = [], 0
     for size in sizes:
         part = Read(read.key, read.offset + at, size, read.into[at : at + size], read.tag)
-        job = Job(part, now, asked_range=True)
+        job = Job(part, now, True)
         job.group = group
         jobs.append(job)
         at += size
     return jobs
+
+
+def never_split(range_size: int | None) -> int:
+    """Reads of so many bytes and fewer are one part, however many connections are free."""
+    if range_size is None:
+        return 2 * SMALLEST_RANGE - 1
+    return range_size or 1 << 62
 
 
 def part_sizes(length: int, range_size: int | None, free: int) -> Sequence[int]:

@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass
 
 _BASE_NS, _SLOW_BASE_NS, _CAP_NS = 100_000_000, 250_000_000, 20_000_000_000
-_BUDGET, _COST = 500.0, 5.0
+BUDGET, _COST = 500.0, 5.0
 
 
 def jittered_delay_ns(attempt: int, source: random.Random, *, slow: bool = False) -> int:
@@ -25,7 +25,8 @@ def jittered_delay_ns(attempt: int, source: random.Random, *, slow: bool = False
 class RetryBudget:
     """Of one queue: a fifth of all requests may be retries, and a hundred more."""
 
-    tokens: float = _BUDGET
+    tokens: float = BUDGET
+    """At most BUDGET."""
 
     def spend(self) -> bool:
         """Take one retry; False where none is left."""
@@ -36,5 +37,5 @@ class RetryBudget:
 
     def earn(self) -> None:
         """A request succeeded at once."""
-        if self.tokens < _BUDGET:
+        if self.tokens < BUDGET:
             self.tokens += 1
