@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dl_driver.doctor.findings import Finding
+    from dl_driver.storage.base import StorageSettings
 
 
 def doctor(
     uri: Annotated[
         str | None,
         typer.Argument(metavar="[URI]", help="A storage to try: a folder or a URI. A probe object is written there."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...", help="How it is reached, such as storage.storage_options.endpoint_url=http://HOST"
+        ),
     ] = None,
     env_file: EnvFileOption = None,
     json: JsonOption = False,
@@ -31,20 +38,29 @@ def doctor(
         from dl_driver.config.envfile import read_env_file
 
         read_env_file(env_file)
-    findings = list(_findings(uri))
+    findings = list(_findings(uri, overrides or []))
     print(_as_json(findings) if json else _as_text(findings))
     if anything_missing(findings):
         raise typer.Exit(1)
 
 
-def _findings(uri: str | None) -> "Iterator[Finding]":
+def _findings(uri: str | None, overrides: list[str]) -> "Iterator[Finding]":
     from dl_driver.doctor.machine import examine_machine
     from dl_driver.doctor.store import examine_uri, local_folder
 
     folder = None if uri is None else local_folder(uri)
     yield from examine_machine(folder or ".")
     if uri is not None:
-        yield from examine_uri(uri)
+        yield from examine_uri(uri, _settings(overrides))
+
+
+def _settings(overrides: list[str]) -> "StorageSettings":
+    """As a workload with these overrides would have it; raises ConfigError."""
+    from dl_driver.config import load
+    from dl_driver.run.feeds import storage_settings
+    from dl_driver.storage.base import StorageSettings
+
+    return storage_settings(load("demo", overrides).workload, 1) if overrides else StorageSettings()
 
 
 def _as_json(findings: "list[Finding]") -> str:

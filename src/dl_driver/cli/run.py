@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dl_driver.report.summary import Summary
     from dl_driver.run.accelerators import StopRequest
     from dl_driver.run.experiment import RunOptions
+    from dl_driver.storage.base import StorageSettings
 
 
 class ReportFormat(StrEnum):
@@ -83,7 +84,10 @@ def run(
         int | None, typer.Option(min=1, metavar="N", help="Reading processes; default: one a core.")
     ] = None,
     results: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Results folder; default: results/WORKLOAD/TIME.")
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Results folder, or its URI in an object store; default: results/WORKLOAD/TIME."
+        ),
     ] = None,
     progress: Annotated[ProgressStyle, typer.Option(help="How to show progress, on stderr.")] = ProgressStyle.AUTO,
     strict_direct: Annotated[
@@ -104,13 +108,14 @@ def run(
     if _generates_only(loaded):
         _generate(loaded, workers, progress, shown)
         return
-    from dl_driver.report.folder import check_writable, results_folder
+    from dl_driver.report.folder import check_writable
+    from dl_driver.report.stored import results_at
     from dl_driver.run.experiment import RunOptions
 
-    folder = results or _default_folder(loaded)
+    place = results or _default_place(loaded)
     wanted = (report_format or ReportFormat.JSON) if mlperf or report_format else None
-    places = _Places(folder, loaded.workload.output.log_file, wanted, output)
-    with results_folder(folder):
+    with results_at(place, _settings_at(place, loaded)) as folder:
+        places = _Places(folder, loaded.workload.output.log_file, wanted, output)
         if output is not None:
             check_writable(output)
         _generate(loaded, workers, progress, shown)
@@ -118,7 +123,7 @@ def run(
             shown.note(f"reading {loaded.workload.data_uri} for {accelerators} accelerator(s)")
         options = RunOptions(accelerators, max_steps, max_epochs)
         done = _experiment(loaded, options, shown, places)
-    print(f"results: {folder}", file=sys.stderr)
+    print(f"results: {place}", file=sys.stderr)
     if not done:
         raise typer.Exit(1)
 
@@ -143,11 +148,18 @@ def _print_config(loaded: "LoadedWorkload") -> None:
     print(yaml.safe_dump(without_secrets(loaded.composed), sort_keys=False), end="")
 
 
-def _default_folder(loaded: "LoadedWorkload") -> Path:
+def _default_place(loaded: "LoadedWorkload") -> str:
     workload = loaded.workload
-    if workload.output.folder:
-        return Path(workload.output.folder)
-    return Path("results") / workload.name / datetime.now().strftime("%Y%m%d_%H%M%S")
+    return workload.output.folder or f"results/{workload.name}/{datetime.now():%Y%m%d_%H%M%S}"
+
+
+def _settings_at(place: str, loaded: "LoadedWorkload") -> "StorageSettings":
+    """How the results' storage is used: as the data's where it is of the same kind, else as the environment says."""
+    from dl_driver.run.feeds import storage_settings
+    from dl_driver.storage.base import StorageSettings
+
+    same = place.partition("://")[0] == loaded.workload.data_uri.partition("://")[0]
+    return storage_settings(loaded.workload, 1) if same else StorageSettings()
 
 
 def _generates_only(loaded: "LoadedWorkload") -> bool:

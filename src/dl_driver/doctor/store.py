@@ -21,7 +21,8 @@ from dl_driver.config.sizes import show_size
 from dl_driver.doctor.findings import Finding, Grade
 from dl_driver.errors import DlDriverError, StorageError
 from dl_driver.storage import open_storage
-from dl_driver.storage.base import Piece, Read, ReadQueue, Storage
+from dl_driver.storage.base import Piece, Read, ReadQueue, Storage, StorageSettings
+from dl_driver.storage.engines.greeting import Greeting
 from dl_driver.storage.local import path_of
 
 _PROBE_BYTES = 32 << 20
@@ -32,6 +33,7 @@ _STREAM_S = 1.0
 _TIMEOUT_NS = 60_000_000_000
 _LISTED = 1000
 _LONG_NS = 50_000_000
+_FAR_APART_S = 60.0
 
 
 @runtime_checkable
@@ -43,7 +45,16 @@ class Identified(Protocol):
         ...
 
 
-def examine_uri(place: str) -> Iterator[Finding]:
+@runtime_checkable
+class Remote(Protocol):
+    """A storage of servers that can be asked whether they are there."""
+
+    def greet(self) -> Iterator[Greeting]:
+        """An answer of each. Raises UnreachableError."""
+        ...
+
+
+def examine_uri(place: str, settings: StorageSettings | None = None) -> Iterator[Finding]:
     """Findings about the storage at a URI or in a folder."""
     uri = place if "://" in place else f"file://{urllib.parse.quote(os.path.abspath(os.path.expanduser(place)))}"
     folder = local_folder(uri)
@@ -51,7 +62,7 @@ def examine_uri(place: str) -> Iterator[Finding]:
         yield Finding("reach", Grade.MISSING, f"{folder} is no folder", advice="make it, or mount what belongs there")
         return
     try:
-        storage = open_storage(uri)
+        storage = open_storage(uri, settings)
     except DlDriverError as error:
         yield Finding("reach", Grade.MISSING, str(error), advice="check the URI")
         return
@@ -68,6 +79,11 @@ def local_folder(place: str) -> str | None:
 
 def examine_store(storage: Storage, probe_bytes: int = _PROBE_BYTES) -> Iterator[Finding]:
     """Findings, each from what the one before left. Raises nothing for a storage that refuses."""
+    if isinstance(storage, Remote):
+        reached = list(_reaching(storage))
+        yield from reached
+        if reached[-1].grade is Grade.MISSING:
+            return
     if isinstance(storage, Identified):
         yield _try("identity", storage.who_am_i, "check the credentials")
     listed = _listing(storage)
@@ -81,6 +97,25 @@ def examine_store(storage: Storage, probe_bytes: int = _PROBE_BYTES) -> Iterator
         finally:
             removed = _removing(storage, key)
         yield removed
+
+
+def _reaching(storage: Remote) -> Iterator[Finding]:
+    """Each server; up to the first that does not answer."""
+    try:
+        for greeting in storage.greet():
+            yield _reached(greeting)
+    except DlDriverError as error:
+        yield Finding("reach", Grade.MISSING, str(error), advice="nothing else can be tried before")
+
+
+def _reached(greeting: Greeting) -> Finding:
+    took = f"{greeting.url} answers in {greeting.took_ns / 1e6:.1f} ms"
+    ahead = greeting.ahead_s
+    if ahead is None or abs(ahead) < _FAR_APART_S:
+        return Finding("reach", Grade.OK, took, greeting.took_ns, "ns")
+    text = f"{took}, but its clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    advice = "set the clock (see timedatectl): servers refuse signatures that are minutes away, and tokens seem expired"
+    return Finding("reach", Grade.ADVICE, text, greeting.took_ns, "ns", advice)
 
 
 def _listing(storage: Storage) -> Finding:

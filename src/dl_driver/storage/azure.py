@@ -25,6 +25,7 @@ from dl_driver.storage.cloud import CloudStorage, soon
 from dl_driver.storage.deletion import delete_each
 from dl_driver.storage.engines.http_sender import Message, Reply, Sender
 from dl_driver.storage.engines.http_service import Endpoint, Requests, parse_endpoint
+from dl_driver.storage.failures import Failures
 from dl_driver.storage.shared_key import VERSION, SharedKey, SharedKeyRequests
 from dl_driver.storage.sigv4 import quote_key
 from dl_driver.storage.spool import Spool, spooled
@@ -40,8 +41,6 @@ _PARALLEL_BLOCKS = 8
 
 class AzureStorage(CloudStorage):
     """See the module's docstring."""
-
-    failures = azure_failures.FAILURES
 
     def __init__(self, uri: str, settings: StorageSettings) -> None:
         super().__init__(uri, settings)
@@ -63,6 +62,11 @@ class AzureStorage(CloudStorage):
     def proof(self) -> Proof:
         """How requests show who asks."""
         return self._found.proof(self.uri, self.account, self.options)
+
+    @cached_property
+    def failures(self) -> Failures:
+        """See CloudStorage."""
+        return azure_failures.failures_of(self.proof)
 
     def requests(self, endpoint: Endpoint) -> Requests:
         """See Service."""
@@ -106,8 +110,8 @@ class AzureStorage(CloudStorage):
             credential_provider=None if self.proof == Proof() else self._credential,
         )
 
-    def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
-        """See Storage."""
+    def write(self, key: str, pieces: Iterable[Piece]) -> int:
+        """See CloudStorage."""
         with spooled(pieces) as spool, self._sending("write", key):
             if spool.size <= _BLOCK_BYTES:
                 self._put_block(key, {}, {"x-ms-blob-type": "BlockBlob"}, spool.read(0, spool.size))

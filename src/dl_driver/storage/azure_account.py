@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -112,13 +113,25 @@ def split_az_uri(uri: str, account: str | None) -> tuple[str, str, str]:
 
 def who_has(token: str) -> str:
     """Whom a bearer token names, from its claims; the token itself is not shown."""
-    try:
-        body = token.split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except (IndexError, ValueError):
-        return "somebody with a bearer token"
+    claims = _claims(token)
     named = next((claims[name] for name in ("upn", "unique_name", "appid", "oid", "sub") if claims.get(name)), None)
     return f"{named}, by a bearer token" if named else "somebody with a bearer token"
+
+
+def end_of_token(token: str) -> str | None:
+    """When a bearer token ends, as it says."""
+    seconds = _claims(token).get("exp")
+    return None if not isinstance(seconds, int) else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """What a bearer token says of itself; nothing where it is not of the kind that does."""
+    try:
+        body = token.split(".")[1]
+        found = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def expiry_of(sas: str) -> str | None:

@@ -4,7 +4,11 @@
 """What Azure's error codes mean for a user, and what to do about them."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
+from dl_driver.errors import StorageError
+from dl_driver.storage.azure_account import Proof, end_of_token, expiry_of
 from dl_driver.storage.failures import BAD_DIGEST, CLOCK, NO_OBJECT, Failures
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9]+)\s*</Code>|x-ms-error-code\W{1,4}([A-Za-z0-9]+)")
@@ -21,6 +25,9 @@ _ROLE = (
     "no permission: give this identity the role Storage Blob Data Contributor on the container, or a SAS with the"
     " permissions racwdl, or use the account's key"
 )
+_NEW_SAS = "get a new one (AZURE_STORAGE_SAS_TOKEN)"
+_NEW_TOKEN = "get a new one (AZURE_STORAGE_TOKEN, or az login)"
+_NOT_LET_IN = ("AuthenticationFailed", "AuthorizationFailure", "InvalidAuthenticationInfo")
 _ADVICE = {
     "AuthenticationFailed": f"the server does not accept the signature: {_KEYS};"
     " and this machine's clock must be right",
@@ -40,7 +47,8 @@ _ADVICE = {
     " (az://account/container/prefix, or az://container/prefix where the environment names the account)",
     "ContainerBeingDeleted": "the container is being deleted; use another, or wait",
     "BlobNotFound": NO_OBJECT,
-    "ResourceNotFound": "there is no such container or object; check dataset.data_folder",
+    "ResourceNotFound": "there is no such account, container or object: check dataset.data_folder and the account's"
+    " name",
     "BlobArchived": "the object is archived; bring it back to a hot tier first",
     "Md5Mismatch": BAD_DIGEST,
     "InvalidBlockList": "parts of the upload were lost at the server; write the object again",
@@ -63,13 +71,50 @@ def code_of(text: str) -> str | None:
 
 def _special(code: str | None, text: str) -> str | None:
     """One code may be a wrong key, a SAS or a token that is over, or a clock that is wrong."""
-    if code not in ("AuthenticationFailed", "AuthorizationFailure", "InvalidAuthenticationInfo"):
+    if code not in _NOT_LET_IN:
         return None
     if _SAS_OVER.search(text):
-        return "the SAS has expired, or begins later: get a new one (AZURE_STORAGE_SAS_TOKEN)"
+        return f"the SAS has expired, or begins later: {_NEW_SAS}"
     if _TOKEN_OVER.search(text):
-        return "the token has expired: get a new one (AZURE_STORAGE_TOKEN, or az login)"
+        return f"the token has expired: {_NEW_TOKEN}"
     return CLOCK if _LATE.search(text) else None
+
+
+def failures_of(proof: Proof) -> Failures:
+    """The meanings where it is known how requests show who asks: a SAS and most tokens say themselves when they end,
+    which not every server does."""
+
+    def special(code: str | None, text: str) -> str | None:
+        return _special(code, text) or (_meaning_of(proof) if code in _NOT_LET_IN else None)
+
+    return FAILURES if proof.key is not None else replace(FAILURES, special=special)
+
+
+def _meaning_of(proof: Proof) -> str | None:
+    """Why a SAS or a token was refused."""
+    if proof.sas is not None:
+        ends = expiry_of(proof.sas)
+        if ends is not None and _is_over(ends):
+            return f"the SAS has expired (it ended at {ends}): {_NEW_SAS}"
+        return f"the server does not accept the SAS: was it copied whole, and is it for this account? {_NEW_SAS}"
+    if proof.token is None:
+        return None
+    try:
+        ends = end_of_token(proof.token())
+    except StorageError:
+        ends = None
+    if ends is not None and _is_over(ends):
+        return f"the token has expired (it ended at {ends}): {_NEW_TOKEN}"
+    return f"the server does not accept the token: is it for https://storage.azure.com and this account? {_NEW_TOKEN}"
+
+
+def _is_over(ends: str) -> bool:
+    """Whether a time in ISO 8601 has passed; False for what is none."""
+    try:
+        moment = datetime.fromisoformat(ends)
+    except ValueError:
+        return False
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) < datetime.now(UTC)
 
 
 FAILURES = Failures(

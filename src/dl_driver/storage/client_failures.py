@@ -5,11 +5,13 @@
 
 import re
 
+from dl_driver.storage.engines.http_connection import CHECK_THE_NAME
+
 _STATUS = re.compile(r"status code: (\d{3})")
 _REASONS = (
     (
         re.compile(r"dns error|failed to lookup|resolve", re.IGNORECASE),
-        "the name cannot be resolved: check storage.storage_options.endpoint_url and this machine's name service",
+        f"the name cannot be resolved: {CHECK_THE_NAME}",
     ),
     (
         re.compile(r"CaUsedAsEndEntity"),

@@ -6,6 +6,7 @@
 A provider's file says where its endpoints are, how its requests are signed and what its errors mean.
 """
 
+import itertools
 import os
 import ssl
 import urllib.parse
@@ -20,8 +21,10 @@ from typing import TYPE_CHECKING
 from dl_driver.errors import NotFoundError, StorageError, UnreachableError
 from dl_driver.storage.base import ObjectInfo, Piece, ReadQueue, StorageSettings
 from dl_driver.storage.client_failures import status_in, unreachable
+from dl_driver.storage.engines.greeting import Greeting, greeted
 from dl_driver.storage.engines.handover import HandoverQueue
 from dl_driver.storage.engines.http import HttpQueue
+from dl_driver.storage.engines.http_sender import Message, Sender
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Verdict
 from dl_driver.storage.engines.tls_probe import tls_trouble
 from dl_driver.storage.failures import Failures
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 _LIST_CHUNK = 1000
 _CHUNK_BYTES = 1 << 20
 _TOKEN_S = 120
+_REFUSALS = (400, 401, 403)
 
 
 class CloudStorage(ABC):
@@ -66,8 +70,10 @@ class CloudStorage(ABC):
     def requests(self, endpoint: Endpoint) -> Requests:
         """See Service."""
 
-    failures: Failures
-    """What the provider's refusals mean; of the class."""
+    @property
+    @abstractmethod
+    def failures(self) -> Failures:
+        """What the provider's refusals mean."""
 
     def judge(self, status: int, body: bytes) -> Verdict:
         """See Service."""
@@ -106,7 +112,7 @@ class CloudStorage(ABC):
 
     @property
     def write_endpoint(self) -> Endpoint:
-        """Where this process writes; several processes spread over several endpoints."""
+        """Where this process asks for what one endpoint tells; several processes spread over several."""
         endpoints = self.endpoints
         return endpoints[os.getpid() % len(endpoints)]
 
@@ -139,7 +145,28 @@ class CloudStorage(ABC):
         import obstore
 
         with self._naming(key, "find"):
-            return ObjectInfo(key, obstore.head(self.client, self.prefix + key)["size"])
+            try:
+                return ObjectInfo(key, obstore.head(self.client, self.prefix + key)["size"])
+            except (obstore.exceptions.BaseError, OSError) as error:
+                if self._is_silent_refusal(str(error)):
+                    self._ask_why("find", key)
+                raise
+
+    def _is_silent_refusal(self, text: str) -> bool:
+        """Whether an error tells of a refusal to a HEAD, whose answer has no body that could give the reason."""
+        return status_in(text) in _REFUSALS or self.failures.code_of(text) in self.failures.elsewhere
+
+    def _ask_why(self, operation: str, key: str) -> None:
+        """Ask for the object's first byte. Raises StorageError with the server's own reason, if it refuses that too."""
+        endpoint = self.write_endpoint
+        line, *fields = self.requests(endpoint).get(key, 0, 0, None).decode("latin-1").split("\r\n")
+        headers = dict(field.split(": ", 1) for field in fields if field)
+        with self._sending(operation, key):
+            sender = Sender(self, endpoint, self.options.limits)
+            try:
+                sender.send(Message("GET", line.split(" ")[1], lambda: headers), attempts=1)
+            finally:
+                sender.close()
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See Storage: streamed, a page at a time."""
@@ -151,9 +178,33 @@ class CloudStorage(ABC):
                 for meta in page:
                     yield ObjectInfo(meta["path"][start:], meta["size"])
 
-    @abstractmethod
     def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
-        """See Storage; a store's answer means that the object is durable."""
+        """See Storage; a store's answer means that the object is durable. Several endpoints take turns."""
+        return next(self._writers).write(key, pieces)
+
+    @abstractmethod
+    def write(self, key: str, pieces: Iterable[Piece]) -> int:
+        """Write an object at ``write_endpoint``; its size."""
+
+    @cached_property
+    def _writers(self) -> "Iterator[CloudStorage]":
+        """This store as each of its endpoints shows it, in turn, beginning with this process's own."""
+        endpoints = self.endpoints
+        if len(endpoints) == 1:
+            return itertools.repeat(self)
+        first = os.getpid() % len(endpoints)
+        return itertools.cycle([self._at(endpoint) for endpoint in (*endpoints[first:], *endpoints[:first])])
+
+    def _at(self, endpoint: Endpoint) -> "CloudStorage":
+        """The same store with one endpoint alone."""
+        other = type(self)(self.uri, self.settings)
+        vars(other)["endpoints"] = [endpoint]
+        return other
+
+    def greet(self) -> Iterator[Greeting]:
+        """Ask each endpoint for anything at all. Raises UnreachableError for one that does not answer."""
+        for endpoint in self.endpoints:
+            yield greeted(self, endpoint, self.options.limits)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See Storage."""
@@ -196,8 +247,10 @@ class CloudStorage(ABC):
         except (obstore.exceptions.BaseError, ValueError, OSError) as error:
             text = redacted(str(error))
             if reason := unreachable(text):
-                reason = tls_trouble(self, self.write_endpoint) or reason
-                raise UnreachableError(self._message(operation, key, f"{self.write_endpoint.url}: {reason}")) from error
+                if trouble := tls_trouble(self, self.write_endpoint):
+                    raise StorageError(self._message(operation, key, trouble)) from error
+                reason = f"{self.write_endpoint.url}: {reason}"
+                raise UnreachableError(self._message(operation, key, reason)) from error
             raise StorageError(self._message(operation, key, self.failures.explain(status_in(text), text))) from error
 
     @contextmanager

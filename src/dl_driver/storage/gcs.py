@@ -101,8 +101,8 @@ class GcsStorage(CloudStorage):
             credential_provider=None if self.identity.token is None else self._credential,
         )
 
-    def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
-        """See Storage."""
+    def write(self, key: str, pieces: Iterable[Piece]) -> int:
+        """See CloudStorage."""
         with spooled(pieces) as spool, self._sending("write", key), _no_bucket():
             if self.identity.keys is not None:
                 self._put_signed(key, spool)

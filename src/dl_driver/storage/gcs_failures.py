@@ -9,7 +9,10 @@ from dl_driver.storage.failures import BAD_DIGEST, CLOCK, NO_OBJECT, Failures
 
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9]+)\s*</Code>|\"reason\"\s*:\s*\"([A-Za-z0-9]+)\"")
 _MESSAGE = re.compile(r"(?:<Message>\s*|\"message\"\s*:\s*\")([^<\"\n]{1,300})")
-_NO_BUCKET = re.compile(r"bucket does not exist|NoSuchBucket|bucket not found", re.IGNORECASE)
+# The last is what fake-gcs-server says when it is asked for a list.
+_NO_BUCKET = re.compile(
+    r"bucket does not exist|(?:^|>\s*)NoSuchBucket|bucket not found|lstat \S+: no such file", re.IGNORECASE
+)
 
 _WHO = (
     "check GOOGLE_APPLICATION_CREDENTIALS or run gcloud auth application-default login; for HMAC keys"

@@ -5,17 +5,18 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
 from dl_driver.errors import StorageError
 from dl_driver.storage import s3_failures
 from dl_driver.storage.base import Piece, StorageSettings
-from dl_driver.storage.cloud import CloudStorage, first_variable, split_uri
-from dl_driver.storage.engines.http_sender import Sender
+from dl_driver.storage.cloud import CloudStorage, first_variable, soon, split_uri
+from dl_driver.storage.engines.http_sender import Message, Sender
 from dl_driver.storage.engines.http_service import Endpoint, Requests, parse_endpoint
-from dl_driver.storage.s3_credentials import CredentialSource, find_credentials, profile_region
+from dl_driver.storage.s3_credentials import CredentialSource, find_credentials, profile_setting
 from dl_driver.storage.s3_upload import S3Upload
 from dl_driver.storage.sigv4 import PlainRequests, SignedRequests, quote_key, signed_headers
 from dl_driver.storage.spool import spooled
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, S3Config, S3Credential
 
 _DEFAULT_REGION = "us-east-1"
+_OWNER = re.compile(r"<DisplayName>\s*([^<]+?)\s*</DisplayName>|<Owner>\s*<ID>\s*([^<]+?)\s*</ID>")
 _HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
@@ -53,12 +55,14 @@ class S3Storage(CloudStorage):
     def region(self) -> str:
         """That requests are signed for."""
         known = self.options.region or first_variable("AWS_REGION", "AWS_DEFAULT_REGION")
-        return known or (profile_region(self.options) if self.options.profile else None) or _DEFAULT_REGION
+        return known or profile_setting(self.options, "region") or _DEFAULT_REGION
 
     @cached_property
     def endpoints(self) -> Sequence[Endpoint]:
         """See CloudStorage."""
         urls = self.options.endpoint_urls or _endpoints_of_environment()
+        if not urls and (one := profile_setting(self.options, "endpoint_url")):
+            urls = (one,)
         in_path = self.options.path_style
         if in_path is None:
             in_path = bool(urls) or not _HOST_NAME.fullmatch(self.bucket)
@@ -103,8 +107,33 @@ class S3Storage(CloudStorage):
             credential_provider=None if self.credentials is None else self._credential,
         )
 
-    def put(self, key: str, pieces: Iterable[Piece], *, durable: bool = False) -> int:
-        """See Storage."""
+    def who_am_i(self) -> str:
+        """The access key's beginning and, where the server tells it, whose it is."""
+        if self.credentials is None:
+            return f"nobody in particular (no credentials), bucket {self.bucket}"
+        key, owner = self.credentials().access_key_id, self._owner()
+        told = f" of {owner}" if owner else ""
+        return f"access key {key[:4]}...{told}, bucket {self.bucket}, region {self.region}"
+
+    def _owner(self) -> str | None:
+        """Whom the server takes this user for, as a list of buckets tells it; None where that is not to be had."""
+        endpoint = self.write_endpoint
+        host, authority = (name.removeprefix(f"{self.bucket}.") for name in (endpoint.host, endpoint.authority))
+        endpoint = replace(endpoint, host=host, authority=authority)
+        assert self.credentials is not None
+        made = partial(signed_headers, "GET", authority, "/", self.region, self.credentials())
+        sender = Sender(self, endpoint, self.options.limits)
+        try:
+            reply = sender.send(Message("GET", "/", made), attempts=1)
+        except StorageError:
+            return None  # Few need to be allowed this; what a run needs is tried by itself.
+        finally:
+            sender.close()
+        found = _OWNER.search(reply.body.decode("utf-8", "replace"))
+        return None if found is None else found[1] or found[2]
+
+    def write(self, key: str, pieces: Iterable[Piece]) -> int:
+        """See CloudStorage."""
         with spooled(pieces) as spool, self._sending("write", key):
             self._upload.send(f"{self.write_endpoint.path}{quote_key(key)}", spool)
             return spool.size
@@ -128,7 +157,7 @@ class S3Storage(CloudStorage):
                 "access_key_id": found.access_key_id,
                 "secret_access_key": found.secret_access_key,
                 "token": found.session_token,
-                "expires_at": None,
+                "expires_at": soon(),
             },
         )
 

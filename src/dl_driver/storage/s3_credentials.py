@@ -3,12 +3,14 @@
 
 """Who asks S3: the workload's keys, else the environment's, else what AWS's own chain finds (an optional extra)."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 from dl_driver.errors import StorageError
 from dl_driver.storage.cloud import first_variable, is_true
 from dl_driver.storage.options import ObjectStoreOptions
+from dl_driver.storage.redaction import redacted
 from dl_driver.storage.sigv4 import AwsCredentials
 
 _WAYS = (
@@ -37,22 +39,36 @@ def find_credentials(uri: str, options: ObjectStoreOptions) -> CredentialSource 
     return _from_chain(uri, options.profile)
 
 
-def profile_region(options: ObjectStoreOptions) -> str | None:
-    """The region that AWS's configuration files say, where botocore is there to read them."""
-    try:
-        region = _session(options.profile).get_config_variable("region")
-    except StorageError:
+def profile_setting(options: ObjectStoreOptions, name: str) -> str | None:
+    """What AWS's configuration files say of ``region`` or ``endpoint_url``, where botocore is there to read them."""
+    path = os.path.expanduser(first_variable("AWS_CONFIG_FILE") or "~/.aws/config")
+    if not (options.profile or first_variable("AWS_PROFILE") or os.path.exists(path)):
         return None
-    return None if region is None else str(region)
+    try:
+        found = _session(options.profile).get_scoped_config().get(name)
+    except StorageError:
+        return None  # Who asks is found in the same way, and tells what is wrong.
+    return str(found) if found else None
 
 
 def _from_chain(uri: str, profile: str | None) -> CredentialSource:
-    found = _session(profile, uri).get_credentials()
+    session = _session(profile, uri)
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        found = session.get_credentials()
+    except BotoCoreError as error:
+        raise StorageError(f"{uri}: AWS's own chain found no credentials ({redacted(str(error))}): {_WAYS}") from error
     if found is None:
         raise StorageError(f"{uri}: no credentials were found: {_WAYS}")
 
     def current() -> AwsCredentials:
-        frozen = found.get_frozen_credentials()  # renews those that are about to expire
+        try:
+            frozen = found.get_frozen_credentials()  # renews those that are about to expire
+        except BotoCoreError as error:
+            raise StorageError(
+                f"{uri}: the credentials could not be renewed ({redacted(str(error))}): {_WAYS}"
+            ) from error
         return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     return current

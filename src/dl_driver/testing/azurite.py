@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 
 from dl_driver.testing.guard import Bounds, ServerMissingError, free_port, guarded, work_folder
-from dl_driver.testing.requests import answers, call
+from dl_driver.testing.requests import accepts, answers, call
 
 FOLDER_VARIABLE = "DL_DRIVER_AZURITE"
 """Names the folder in which npm installed azurite; by default build/azurite below the current folder."""
@@ -74,9 +75,14 @@ def find_azurite() -> tuple[str, str]:
 
 @contextmanager
 def azurite(
-    account: str = "tests", account_key: str | None = None, bounds: Bounds | None = None
+    account: str = "tests",
+    account_key: str | None = None,
+    *,
+    certificate: tuple[str | Path, str | Path] | None = None,
+    bounds: Bounds | None = None,
 ) -> Iterator[AzureServer]:
-    """A running server with one account. Raises ServerMissingError, ServerError."""
+    """A running server with one account. With ``certificate`` (chain and key, PEM) it speaks TLS and takes bearer
+    tokens, whose claims it looks at and whose signature it does not. Raises ServerMissingError, ServerError."""
     node, program = find_azurite()
     key = account_key or base64.b64encode(hashlib.sha512(account.encode()).digest()).decode()
     with work_folder("azurite") as folder:
@@ -86,7 +92,14 @@ def azurite(
             "--disableTelemetry", "--location", str(folder / "data"),
             "--blobHost", "127.0.0.1", "--blobPort", str(port),
         ]  # fmt: skip
+        scheme = "http"
+        if certificate is not None:
+            chain, secret = (str(Path(path).absolute()) for path in certificate)
+            arguments += ["--oauth", "basic", "--cert", chain, "--key", secret]
+            scheme = "https"
         accounts = {"AZURITE_ACCOUNTS": f"{account}:{key}"}
-        endpoint = f"http://127.0.0.1:{port}/{account}"
-        with guarded(arguments, folder, lambda: answers(endpoint), environment=accounts, bounds=bounds):
+        endpoint = f"{scheme}://127.0.0.1:{port}/{account}"
+        # What it answers on a TLS port in plain HTTP is none, but that it accepts a connection tells that it is up.
+        ready = partial(answers, endpoint) if certificate is None else partial(accepts, port)
+        with guarded(arguments, folder, ready, environment=accounts, bounds=bounds):
             yield AzureServer(endpoint, account, key)

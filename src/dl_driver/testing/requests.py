@@ -3,6 +3,7 @@
 
 """Plain requests to a test server, past any proxy that the environment names."""
 
+import socket
 import urllib.error
 import urllib.request
 
@@ -16,6 +17,15 @@ def answers(url: str, *, below: int = 600) -> bool:
             return True
     except urllib.error.HTTPError as error:
         return error.code < below
+    except OSError:
+        return False
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody on 127.0.0.1 takes connections at a port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2):
+            return True
     except OSError:
         return False
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from dl_driver.testing.guard import Bounds, ServerMissingError, free_ports, guarded, work_folder
 from dl_driver.testing.requests import answers, call
 
+_STRANGER = ("stranger", "stranger-secret")
+
 
 @dataclass(frozen=True, slots=True)
 class S3Server:
@@ -28,6 +30,9 @@ class S3Server:
     secret_access_key: str
     region: str
     filer_url: str
+    stranger_key_id: str = _STRANGER[0]
+    stranger_secret: str = _STRANGER[1]
+    """Keys that the server knows and that may do nothing, but in a bucket ``strangers``."""
 
     def make_bucket(self, name: str) -> None:
         """Make an empty bucket, past the S3 interface, so that no client is needed."""
@@ -48,7 +53,8 @@ def find_weed() -> str:
 def seaweedfs(
     access_key_id: str = "reader", secret_access_key: str = "reader-secret", bounds: Bounds | None = None
 ) -> Iterator[S3Server]:
-    """A running server that lets in one identity and refuses every other. Raises ServerMissingError, ServerError."""
+    """A running server that lets in one identity and refuses every other, one of which it knows.
+    Raises ServerMissingError, ServerError."""
     weed = find_weed()
     with work_folder("seaweedfs") as folder:
         ports = free_ports(4)
@@ -61,6 +67,8 @@ def seaweedfs(
             f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
             "-master.volumeSizeLimitMB=256", "-volume.max=50", "-master.telemetry=false",
             "-s3", f"-s3.port={s3}", f"-s3.config={identities}", "-s3.iam=false",
+            # Ports that are the same for every server, so that two of them could not run side by side.
+            "-s3.port.iceberg=0", "-s3.port.lance=0",
         ]  # fmt: skip
         endpoint, filer_url = f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}"
         memory = {"GOMEMLIMIT": str((bounds or Bounds()).memory_bytes // 2)}
@@ -74,8 +82,10 @@ def seaweedfs(
 
 def _identities(access_key_id: str, secret_access_key: str) -> dict[str, object]:
     credentials = [{"accessKey": access_key_id, "secretKey": secret_access_key}]
+    strange = [{"accessKey": _STRANGER[0], "secretKey": _STRANGER[1]}]
     return {
         "identities": [
-            {"name": "tests", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+            {"name": "tests", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List", "Tagging"]},
+            {"name": "stranger", "credentials": strange, "actions": ["Read:strangers", "List:strangers"]},
         ]
     }

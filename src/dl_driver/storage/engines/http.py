@@ -282,7 +282,7 @@ class HttpQueue:
         job = connection.job
         assert job is not None
         self._drop(connection)
-        self._fail(job, f"cannot read {self._service.name(job.key)}: {reason}", UnreachableError)
+        self._fail(job, f"cannot read {self._service.name(job.key)}: {reason}")
 
     def _note_progress(self, connection: Connection, job: Job) -> bool:
         """Keep what came of a body before it broke off; True when there was a head."""

@@ -14,10 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dl_driver.errors import StorageError
+from dl_driver.errors import UnreachableError
 from dl_driver.storage.engines.http_job import Job
 from dl_driver.storage.engines.http_service import Endpoint, Requests, Service
 
+CHECK_THE_NAME = (
+    "check storage.storage_options.endpoint_url, with Azure the account's name, and this machine's name service"
+)
+"""What to do about a name that cannot be resolved."""
 _BLOCKED_NS = 2_000_000_000
 TRY_AGAIN = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _NOT_TLS = (
@@ -117,7 +121,7 @@ class Places:
     """Every address of every endpoint."""
 
     def __init__(self, service: Service) -> None:
-        """Raises StorageError for a name that cannot be resolved."""
+        """Raises UnreachableError for a name that cannot be resolved."""
         self._places: list[Place] = []
         for endpoint in service.endpoints:
             requests = service.requests(endpoint)
@@ -138,9 +142,8 @@ def _resolve(endpoint: Endpoint) -> Sequence[tuple[int, Any]]:
         found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         why = error.strerror if isinstance(error, socket.gaierror) else "it is no valid name"
-        raise StorageError(
-            f"the name {endpoint.host} of the endpoint {endpoint.url} cannot be resolved ({why}): check"
-            " storage.storage_options.endpoint_url and this machine's name service"
+        raise UnreachableError(
+            f"the name {endpoint.host} of the endpoint {endpoint.url} cannot be resolved ({why}): {CHECK_THE_NAME}"
         ) from error
     return list(dict.fromkeys((family, where) for family, _, _, _, where in found))
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from dl_driver.errors import StorageError, UnreachableError
+from dl_driver.storage.engines.http_connection import CHECK_THE_NAME
 from dl_driver.storage.engines.http_exchange import describe
 from dl_driver.storage.engines.http_service import Endpoint, Judgement, Service
 from dl_driver.storage.engines.retry import jittered_delay_ns
@@ -73,7 +74,8 @@ class Sender:
             if attempt < attempts:
                 time.sleep(jittered_delay_ns(attempt, self._random, slow=slow) / 1e9)
         count = f"{attempts} attempts" if attempts > 1 else "its only attempt"
-        reason = tls_trouble(self._service, self._endpoint) or reason
+        if trouble := tls_trouble(self._service, self._endpoint):
+            raise StorageError(f"{message.method}: {trouble}")
         raise UnreachableError(f"{message.method} at {self._endpoint.url}: {count} failed, the last one: {reason}")
 
     def close(self) -> None:
@@ -128,10 +130,7 @@ def _proxy_of(endpoint: Endpoint) -> tuple[str, int] | None:
 
 def _reason(error: OSError | http.client.HTTPException) -> str:
     if isinstance(error, socket.gaierror):
-        return (
-            f"the name cannot be resolved ({error.strerror}): check storage.storage_options.endpoint_url and this"
-            " machine's name service"
-        )
+        return f"the name cannot be resolved ({error.strerror}): {CHECK_THE_NAME}"
     if isinstance(error, TimeoutError):
         return "no answer in time (storage.storage_options.first_byte_timeout)"
     if isinstance(error, OSError):

@@ -15,6 +15,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from dl_driver.errors import StorageError
+from dl_driver.storage.redaction import redacted
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -36,7 +37,16 @@ class Endpoint:
 
 def parse_endpoint(url: str, path: str, *, host_prefix: str = "") -> Endpoint:
     """An endpoint from ``http[s]://host[:port]``; raises StorageError. ``host_prefix`` goes before its name."""
-    parts = urlsplit(url)
+    if "://" not in url:
+        shown = redacted(f"://{url}").removeprefix("://")
+        raise StorageError(
+            f"the endpoint {shown} does not say how it is talked to: write http://{shown} or, with TLS,"
+            f" https://{shown} (storage.storage_options.endpoint_url, or the provider's variable)"
+        )
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise StorageError(f"the endpoint {redacted(url)}: {error}; expected http://host:port") from error
     if parts.scheme not in _PORTS or not parts.hostname or parts.username or parts.password:
         raise StorageError(
             f"the endpoint {parts.scheme}://{parts.hostname or ''} is no address of a server: expected"
