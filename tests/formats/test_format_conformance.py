@@ -131,4 +131,44 @@ class TestCsvAsWritten(FormatConformance):
     specs = (RecordSpec((13, 7), "uint16", 1), RecordSpec((40, 30), "uint16", 5))
 
 
+class TestNpyGzip(SamplesLast):
+    format_name = "npy"
+    options = FormatOptions(compression="gzip")
+
+
+class TestNpyZstd(SamplesLast):
+    format_name = "npy"
+    options = FormatOptions(compression="zstd")
+
+
+class TestNpyZip(SamplesLast):
+    format_name = "npy"
+    options = FormatOptions(compression="zip")
+
+
+class TestRawLz4(FormatConformance):
+    format_name = "raw"
+    options = FormatOptions(compression="lz4")
+
+
+class TestRawXz(FormatConformance):
+    format_name = "raw"
+    options = FormatOptions(compression="xz")
+
+
+class TestRawBz2(FormatConformance):
+    format_name = "raw"
+    options = FormatOptions(compression="bz2")
+
+
+class TestCsvGzip(TestCsv):
+    options = FormatOptions(compression="gzip")
+    finds_flips = True
+
+
+class TestJsonLinesZstd(TestJsonLines):
+    options = FormatOptions(compression="zstd")
+    finds_flips = True
+
+
 del SamplesLast, FormatConformance

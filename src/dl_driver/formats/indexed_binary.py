@@ -59,9 +59,10 @@ _OFFSETS, _SIZES = IndexObject(".off.idx"), IndexObject(".sz.idx")
 class IndexedBinary(Raw):
     """See Format; a raw file whose samples are found through its companions."""
 
-    name: ClassVar[str] = "indexed_binary"
-    suffix: ClassVar[str] = "indexed_binary"
+    name = "indexed_binary"
+    suffix = "indexed_binary"
     any_name = False
+    packs: ClassVar[frozenset[str]] = frozenset()
     indexed_by_size = False
     companions: tuple[IndexObject, ...] = (_OFFSETS, _SIZES)
 
@@ -92,8 +93,8 @@ class IndexedBinary(Raw):
 class MmapIndexedBinary(IndexedBinary):
     """The same files; dlio_benchmark maps them into memory, here they are read."""
 
-    name: ClassVar[str] = "mmap_indexed_binary"
-    suffix: ClassVar[str] = "mmap_indexed_binary"
+    name = "mmap_indexed_binary"
+    suffix = "mmap_indexed_binary"
 
 
 class _Collector:

@@ -20,6 +20,7 @@ from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import DataError, DlDriverError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, RecordSpec
+from dl_driver.formats.expectation import Expectation
 from dl_driver.loader.loader import Loader
 from dl_driver.loader.sizing import Depth, make_plan
 from dl_driver.storage.base import StorageSettings
@@ -75,6 +76,7 @@ class Written:
             window_bytes=window,
             options=self.files.options,
             record=self.files.largest_record,
+            expected=Expectation(self.spec.dtype, self.spec.num_samples, self.spec.dims),
         )
         order = EpochOrder(
             len(self.files), self.spec.num_samples, 1, batch_size, sample_shuffle=shuffle, seed=3, drop_last=False
