@@ -189,9 +189,9 @@ class Dataset(Section):
     keep_files: Annotated[bool, NoEffect("this version deletes no data set")] = True
     """False: delete the data set after the run."""
     compression: Compression = Compression.NONE
-    """How a file's payload is packed."""
+    """How a file's payload, or the file, is packed; each format has its own choice."""
     compression_level: Annotated[int, Field(ge=0, le=9)] = 4
-    """Effort of gzip."""
+    """Effort of the packing, where it has degrees."""
     enable_chunking: Annotated[bool, NoEffect("dlio_benchmark does not use it either; see hdf5.chunk_dims")] = False
     """Seen in published workloads."""
     chunk_size: Annotated[Count, NoEffect("dlio_benchmark does not use it either; see hdf5.chunk_dims")] = 0
