@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import lzma
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -21,12 +22,12 @@ from dl_driver import open_loader
 from dl_driver.dataset.catalogue import locate_files
 from dl_driver.dataset.content import FileContent
 from dl_driver.dataset.files import ComputedFiles, Dimensions
-from dl_driver.dataset.generate import Generation, generate
 from dl_driver.errors import ConfigError, DataError, FormatError
 from dl_driver.formats import detect_format, get_format
 from dl_driver.formats.base import FormatOptions
 from dl_driver.storage import open_storage
-from dl_driver.storage.base import StorageSettings
+from dl_driver.storage.base import Piece, StorageSettings
+from dl_driver.storage.memory import MemoryStorage
 
 SUFFIXES = {"gzip": "gz", "bz2": "bz2", "xz": "xz", "zstd": "zst", "lz4": "lz4", "zip": "zip"}
 PLAIN_PYTHON = {"gzip": gzip.decompress, "bz2": bz2.decompress, "xz": lzma.decompress}
@@ -40,8 +41,12 @@ def files_of(name: str, compression: str, samples: int, dtype: str = "uint8", di
 
 
 def written(folder: Path, files: ComputedFiles) -> Path:
-    generate(Generation(str(folder.as_uri()), StorageSettings(), (files,), SEED, False), 1, lambda *_: None)
-    return folder / files.key(0)
+    """The first file, by its name."""
+    path = folder / files.key(0)
+    path.parent.mkdir()
+    pieces = files.file_format.encode(files.record(0), FileContent(SEED, 0, files.dtype).fill)
+    path.write_bytes(b"".join(bytes(piece.data) for piece in pieces))
+    return path
 
 
 def content(files: ComputedFiles) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]]":
@@ -103,7 +108,11 @@ def test_pandas_reads_jsonl_by_its_name(tmp_path: Path, compression: str) -> Non
 
 
 def read(folder: Path, **options: object) -> "dict[tuple[str, int], dict[str, np.ndarray]]":
-    with open_loader(str(folder), batch_size=3, **options) as loader:
+    """What a loader in this process makes of the folder's files."""
+    storage = MemoryStorage(f"memory:/{folder}", StorageSettings())
+    for path in folder.rglob("*.*"):
+        storage.put(str(path.relative_to(folder)), [Piece(0, path.read_bytes())])
+    with open_loader(storage.uri, batch_size=3, **options) as loader:
         return {
             (key, number): {name: array.copy() for name, array in arrays.items()}
             for batch in loader
@@ -130,15 +139,18 @@ def test_what_pyarrow_packed_is_read(tmp_path: Path, compression: str) -> None:
     for number in range(2):
         with pa.output_stream(tmp_path / f"{number}.npy.{suffix}") as stream:
             np.save(stream, values[number])
-        (tmp_path / "lines").mkdir(exist_ok=True)
+    (tmp_path / "lines").mkdir()
+    for number in range(2):
         with pa.output_stream(tmp_path / "lines" / f"{number}.jsonl.{suffix}") as stream:
             for row in values[number]:
                 stream.write(json.dumps({"row": row.tolist()}).encode() + b"\n")
-    found = read(tmp_path)
-    assert all(np.array_equal(arrays["x"], values[int(key[0])]) for (key, _), arrays in found.items())
     rows = read(tmp_path / "lines", samples_per_file=40)
     assert len(rows) == 80
     assert all(np.array_equal(arrays["row"], values[int(key[0]), number]) for (key, number), arrays in rows.items())
+    shutil.rmtree(tmp_path / "lines")
+    found = read(tmp_path)
+    assert len(found) == 2
+    assert all(np.array_equal(arrays["x"], values[int(key[0])]) for (key, _), arrays in found.items())
 
 
 def test_streams_behind_one_another_are_one_file(tmp_path: Path) -> None:
