@@ -486,7 +486,33 @@ def unpacked(make: Callable[[], Format]) -> Callable[[Parts], None]:
     return parse
 
 
+# Files packed as a whole
+
+_MOST = 4096
+"""Bytes that such a file may have unpacked."""
+
+
+def _packing(compression: str) -> FormatOptions:
+    return FormatOptions(compression=compression, most_unpacked=_MOST)
+
+
+def whole_stream(name: str, compression: str) -> Target:
+    """Files of one sample and of three, in one stream."""
+
+    @cache
+    def seeds() -> Sequence[Parts]:
+        return [written(name, _packing(compression), RecordSpec((6, 4), "uint8", samples)) for samples in (1, 3)]
+
+    return Target(seeds, unpacked(lambda: get_format(name, _packing(compression))))
+
+
 TARGETS = {
+    "npy_gzip": whole_stream("npy", "gzip"),
+    "raw_zstd": whole_stream("raw", "zstd"),
+    "raw_lz4": whole_stream("raw", "lz4"),
+    "csv_zip": whole_stream("csv", "zip"),
+    "jsonl_xz": whole_stream("jsonl", "xz"),
+    "raw_bz2": whole_stream("raw", "bz2"),
     "csv": Target(csv_seeds, unpacked(Csv)),
     "jsonl": Target(jsonl_seeds, unpacked(JsonLines)),
     "npz_deflated": Target(deflated_seeds, unpacked(lambda: DeflatedNpz(_ZIP))),

@@ -269,3 +269,10 @@ def test_secrets_stay_secret(write):
     ):
         (problem,) = problems_of("demo", bad)
         assert "hunter2" not in str(problem)
+
+
+def test_hdf5_opt_names_what_replaces_it():
+    with pytest.raises(
+        ConfigError, match=r"dataset\.format: dlio_benchmark names hdf5_opt .* use hdf5, with dataset\."
+    ):
+        load("demo", ["dataset.format=hdf5_opt"])

@@ -131,4 +131,31 @@ class TestCsvAsWritten(FormatConformance):
     specs = (RecordSpec((13, 7), "uint16", 1), RecordSpec((40, 30), "uint16", 5))
 
 
+class TestNpyGzip(SamplesLast):
+    format_name = "npy"
+    options = FormatOptions(compression="gzip")
+
+
+class TestNpyZip(SamplesLast):
+    format_name = "npy"
+    options = FormatOptions(compression="zip")
+
+
+class TestRawLz4(FormatConformance):
+    format_name = "raw"
+    options = FormatOptions(compression="lz4")
+
+
+class TestCsvGzip(TestCsv):
+    options = FormatOptions(compression="gzip")
+    specs = TestCsv.specs[:3:2]
+    finds_flips = True
+
+
+class TestJsonLinesZstd(TestJsonLines):
+    options = FormatOptions(compression="zstd")
+    specs = TestJsonLines.specs[:2]
+    finds_flips = True
+
+
 del SamplesLast, FormatConformance

@@ -24,9 +24,17 @@ from dl_driver.storage.base import StorageSettings
 _SEED = 5
 
 
-def written(folder: Path, name: str, samples: int, options: FormatOptions, *, dims: Sequence[int] = (31, 40)) -> Path:
+def written(
+    folder: Path,
+    name: str,
+    samples: int,
+    options: FormatOptions,
+    *,
+    dims: Sequence[int] = (31, 40),
+    dtype: str = "uint8",
+) -> Path:
     """The first of two files, in ``folder/train``."""
-    files = ComputedFiles("train", "img", name, 2, 0, 0, Dimensions(1, 0, 2), tuple(dims), "uint8", samples, options)
+    files = ComputedFiles("train", "img", name, 2, 0, 0, Dimensions(1, 0, 2), tuple(dims), dtype, samples, options)
     generate(
         Generation(f"file://{folder}", StorageSettings(), (files,), _SEED, skip_existing=False), 1, lambda *_: None
     )
@@ -49,22 +57,30 @@ def in_tensorflow(program: str, *arguments: object) -> None:
 
 _TF_READS = """
 import sys, numpy as np, tensorflow as tf
-path, compression, expected = sys.argv[1:]
+compression, *pairs = sys.argv[1:]
 features = {"image": tf.io.FixedLenFeature([], tf.string), "size": tf.io.FixedLenFeature([], tf.int64)}
-found = []
-for record in tf.data.TFRecordDataset(path, compression_type=compression):
-    example = tf.io.parse_single_example(record, features)
-    found.append(np.frombuffer(example["image"].numpy(), np.uint8))
-    assert int(example["size"]) == found[-1].size
-assert np.array_equal(np.stack(found), np.load(expected))
+for path, expected in zip(pairs[::2], pairs[1::2]):
+    found = []
+    for record in tf.data.TFRecordDataset(path, compression_type=compression):
+        example = tf.io.parse_single_example(record, features)
+        found.append(np.frombuffer(example["image"].numpy(), np.uint8))
+        assert int(example["size"]) == found[-1].size
+    assert np.array_equal(np.stack(found), np.load(expected)), path
 """
+RECORDS = [((31, 40), "uint8", 7), ((5,), "float32", 1), ((3, 4, 2), "int64", 12), ((200, 200), "int16", 3)]
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zlib"])
 def test_tensorflow_reads_our_tfrecords(tmp_path: Path, compression: str) -> None:
-    path = written(tmp_path, "tfrecord", 7, FormatOptions(compression=compression))
-    np.save(tmp_path / "expected.npy", np.stack(content(7)))
-    in_tensorflow(_TF_READS, path, "" if compression == "none" else compression.upper(), tmp_path / "expected.npy")
+    pairs: list[Path] = []
+    for number, (dims, dtype, samples) in enumerate(RECORDS):
+        options = FormatOptions(compression=compression)
+        pairs.append(written(tmp_path / str(number), "tfrecord", samples, options, dims=dims, dtype=dtype))
+        values = np.empty((samples, int(np.prod(dims)) * np.dtype(dtype).itemsize), np.uint8)
+        FileContent(_SEED, 0, dtype).fill(0, values.reshape(-1).data)
+        pairs.append(tmp_path / f"{number}.npy")
+        np.save(pairs[-1], values)
+    in_tensorflow(_TF_READS, "" if compression == "none" else compression.upper(), *pairs)
 
 
 _TF_WRITES = """

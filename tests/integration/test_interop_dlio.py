@@ -9,12 +9,14 @@ with ``bin/dlio_benchmark``).
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from real_command import dl_driver
+from real_command import Ended, dl_driver
 
 _ENVIRONMENT = Path(os.environ.get("DLIO_BENCHMARK", Path(__file__).parents[2] / ".venv-rivals"))
 _DLIO = _ENVIRONMENT / "bin" / "dlio_benchmark"
@@ -47,22 +49,27 @@ def wishes(folder: Path, suffix: str) -> dict[str, object]:
 
 
 def ours(command: str, folder: Path, suffix: str, *arguments: object) -> None:
-    sizes = {f"dataset.{key}": value for key, value in SIZES.items()}
-    changes = [f"{key}={value}" for key, value in (wishes(folder, suffix) | sizes).items()]
-    done = dl_driver(command, "unet3d_h100", *changes, *arguments)
+    done = run_of_ours(command, folder, suffix, *arguments)
     assert done.status == 0, done.err
 
 
-def theirs(folder: Path, suffix: str, results: Path, *, generate: bool) -> None:
+def run_of_ours(command: str, folder: Path, suffix: str, *arguments: object) -> Ended:
+    sizes = {f"dataset.{key}": value for key, value in SIZES.items()}
+    changes = [f"{key}={value}" for key, value in (wishes(folder, suffix) | sizes).items()]
+    return dl_driver(command, "unet3d_h100", *changes, *arguments)
+
+
+def theirs(folder: Path, suffix: str, results: Path, *more: str, generate: bool) -> None:
     """Version 2.0.0 knows the sizes by their old names, later ones by the new; each ignores the other's."""
     sizes = {f"dataset.{key}": value for key, value in SIZES.items()}
     sizes |= {f"dataset.{OLD_NAMES[key]}": value for key, value in SIZES.items()}
     flow = {"workflow.generate_data": generate, "workflow.train": not generate}
     changes = [f"++workload.{key}={value}" for key, value in (wishes(folder, suffix) | sizes | flow).items()]
     done = subprocess.run(
-        [_DLIO, "workload=unet3d_h100", *changes, f"hydra.run.dir={results}"],
+        [_DLIO, "workload=unet3d_h100", *changes, *more, f"hydra.run.dir={results}"],
         env={
             **os.environ,
+            "PATH": f"{without_dali(results.parent)}{os.pathsep}{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -73,6 +80,15 @@ def theirs(folder: Path, suffix: str, results: Path, *, generate: bool) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def without_dali(folder: Path) -> Path:
+    """A folder with a program instead of DALI's tfrecord2idx, which indexes nothing: we find records without."""
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "tfrecord2idx").write_text("#!/bin/sh\n")
+    (programs / "tfrecord2idx").chmod(0o755)
+    return programs
 
 
 def shapes(path: Path) -> dict[str, tuple[tuple[int, ...], "np.dtype[np.generic]"]]:
@@ -97,3 +113,47 @@ def test_each_runs_on_the_data_of_the_other(tmp_path: Path, suffix: str) -> None
     for results in ("run", "trained"):
         output = json.loads((tmp_path / results / "0_output.json").read_text())
         assert len(output["1"]["load"]["block1"]) == STEPS
+
+
+TENSORFLOW = ("++workload.framework=tensorflow", "++workload.reader.data_loader=tensorflow")
+ONE_SAMPLE = "dataset.num_samples_per_file=1"
+GENERATED = {
+    "hdf5": ((), ()),
+    "tfrecord": (TENSORFLOW, ()),
+    "jpeg": ((f"++workload.{ONE_SAMPLE}",), (ONE_SAMPLE,)),
+    "png": ((f"++workload.{ONE_SAMPLE}",), (ONE_SAMPLE,)),
+    "indexed_binary": ((), ()),
+    "mmap_indexed_binary": ((), ()),
+}
+"""What each program is told besides."""
+
+
+@pytest.mark.parametrize("suffix", GENERATED)
+def test_we_run_on_what_it_generates(tmp_path: Path, suffix: str) -> None:
+    """Whatever shape each file's samples were drawn with."""
+    for_them, for_us = GENERATED[suffix]
+    theirs(tmp_path / "data", suffix, tmp_path / "generated", *for_them, generate=True)
+    ours("run", tmp_path / "data", suffix, "metric.au=0", *for_us, "--results", tmp_path / "run")
+    output = json.loads((tmp_path / "run" / "0_output.json").read_text())
+    samples = 1 if for_us else SAMPLES
+    assert len(output["1"]["load"]["block1"]) == samples * TRAIN // BATCH
+
+
+def test_we_run_on_its_csv_files(tmp_path: Path) -> None:
+    """Its version 2.0.0 writes pandas' header and index, which later ones leave out: an error that names the file and
+    the line; without them, its files are read."""
+    one_size = "dataset.record_length_bytes_stdev=0"
+    old = f"++workload.dataset.{OLD_NAMES['record_length_bytes_stdev']}=0"
+    theirs(tmp_path / "data", "csv", tmp_path / "generated", f"++workload.{one_size}", old, generate=True)
+    arguments = ("metric.au=0", one_size, "--results", tmp_path / "run")
+    paths = sorted((tmp_path / "data").rglob("*.csv"))
+    assert len(paths) == TRAIN + EVAL
+    if paths[0].read_text().startswith(","):
+        refused = run_of_ours("run", tmp_path / "data", "csv", *arguments)
+        assert refused.status == 1
+        assert re.search(r"img_\d\d_of_12\.csv: line \d+: (value 1 of the row is empty|a row of it has)", refused.err)
+        for path in paths:
+            pd.read_csv(path, index_col=0).to_csv(path, header=False, index=False)
+    ours("run", tmp_path / "data", "csv", *arguments)
+    output = json.loads((tmp_path / "run" / "0_output.json").read_text())
+    assert len(output["1"]["load"]["block1"]) == STEPS

@@ -57,6 +57,25 @@ def test_generate_and_run(tmp_path: Path, scheme: str, name: str, line: int | No
         assert report["bytes"] == STEPS * BATCH * line
 
 
+@pytest.mark.parametrize("scheme", ["file", "direct"])
+@pytest.mark.parametrize(("name", "packing"), [("npy", "gzip"), ("raw", "lz4"), ("csv", "zstd"), ("jsonl", "zip")])
+def test_packed_files(tmp_path: Path, scheme: str, name: str, packing: str) -> None:
+    """Six files of a sample, three steps of two; each file is read once and as a whole."""
+    folder = f"{scheme}://{tmp_path}/data"
+    more = (f"dataset.compression={packing}", "dataset.num_samples_per_file=1", "reader.batch_size=2")
+    command("generate", folder, name, *more)
+    files = sorted((tmp_path / "data" / "train").iterdir())
+    suffix = {"gzip": "gz", "zstd": "zst"}.get(packing, packing)
+    assert [file.name for file in files] == [f"img_{number}_of_6.{name}.{suffix}" for number in range(FILES)]
+    command(
+        "run", folder, name, *more, "train.epochs=1", "train.computation_time=0.001",
+        "metric.au=0", "--results", tmp_path / "results",
+    )  # fmt: skip
+    report = json.loads((tmp_path / "results" / "run.json").read_text())
+    assert report["samples"] == FILES
+    assert report["bytes"] == sum(file.stat().st_size for file in files)
+
+
 def test_pandas_reads_csv_and_we_read_what_pandas_wrote(tmp_path: Path) -> None:
     command("generate", f"file://{tmp_path}/ours", "csv")
     path = tmp_path / "ours" / "train" / "img_2_of_6.csv"

@@ -30,6 +30,8 @@ CASES = {
     "bert_v100": ({"num_files_train": 2, "num_samples_per_file": 480}, 20, 48 * frame(2500, 2)),
     # 45 * 45 within 2,048, nothing around them; 1,600 samples are 100 batches of 16.
     "megatron_deepspeed_LLNL": ({"num_samples_per_file": 1600}, 100, 16 * 45**2),
+    # 819 * 819 within 671,088, a thousandth of what the workload has; a sample a step, found through the index.
+    "dlrm": ({"num_samples_per_file": 32, "record_length_bytes": 671_088, "num_files_eval": 0}, 32, 819**2),
 }
 OVERRIDES = ("workflow.generate_data=true", "workflow.checkpoint=false", "workflow.evaluation=false",
              "train.computation_time=0", "train.epochs=1", "train.total_training_steps=-1")  # fmt: skip

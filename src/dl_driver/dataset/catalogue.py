@@ -43,9 +43,11 @@ def _exists(storage: Storage, key: str) -> bool:
 
 
 def _listed(storage: Storage, files: ComputedFiles, missing: str) -> tuple[FileSet, Sequence[str]]:
-    suffix = f".{files.format}"
+    suffix = f".{files.suffix}"
+    # dlio_benchmark packs CSV files without a word of it in their names.
+    suffixes = (suffix, f".{files.format}")
     try:
-        found = [info for info in storage.list(files.folder) if info.key.endswith(suffix)]
+        found = [info for info in storage.list(files.folder) if info.key.endswith(suffixes)]
     except NotFoundError:
         found = []
     where = f"{storage.uri.rstrip('/')}/{files.folder}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dl_driver.config import Workload
 from dl_driver.config.sections.storage import Decode
 from dl_driver.dataset.content import Shape
-from dl_driver.formats import get_format
+from dl_driver.formats import file_suffix, get_format
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, RecordSpec
 
 _DIMENSION_SEED = 10
@@ -121,11 +121,16 @@ class ComputedFiles:
 
     def key(self, index: int) -> str:
         """See FileSet."""
-        name = f"{self.prefix}_{index:0{len(str(self.count))}d}_of_{self.count}.{self.format}"
+        name = f"{self.prefix}_{index:0{len(str(self.count))}d}_of_{self.count}.{self.suffix}"
         if self.subfolders > 1:
             folder = f"{index % self.subfolders:0{len(str(self.subfolders))}d}"
             return f"{self.folder}/{folder}/{name}"
         return f"{self.folder}/{name}"
+
+    @property
+    def suffix(self) -> str:
+        """Of its files, without the first dot."""
+        return file_suffix(self.format, self.options.compression)
 
     def record(self, index: int) -> RecordSpec:
         """What a file holds."""

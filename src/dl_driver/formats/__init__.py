@@ -3,24 +3,23 @@
 
 """File formats, one a file; found by name through the entry points ``dl_driver.formats``."""
 
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
 
+from dl_driver.config.sections.dataset import HDF5_OPT
 from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions
+from dl_driver.formats.packed import Packed
+from dl_driver.formats.packing import by_suffix, packed_suffix
 
 _ENTRY_POINTS = "dl_driver.formats"
 
 _ALSO_CALLED = {"jpg": "jpeg"}
 """Formats by other suffixes of theirs."""
 
-_NOT_YET = frozenset(
-    {
-        "hdf5_opt",
-    }
-)
-"""Formats of DLIO's that a workload may name."""
+_INSTEAD = {"hdf5_opt": HDF5_OPT}
+"""What to do about formats that dlio_benchmark names."""
 
 
 def format_names() -> tuple[str, ...]:
@@ -34,13 +33,27 @@ def get_format(name: str, options: FormatOptions = DEFAULTS) -> Format:
     entry = _registered().get(name)
     if entry is None:
         raise ConfigError([Problem("dataset.format", _missing(name))])
-    return cast(Format, entry.load()(options))
+    made = entry.load()
+    if options.compression in getattr(made, "packs", ()):
+        return Packed(made(replace(options, compression="none")), options)
+    file_format: Format = made(options)
+    return file_format
+
+
+@cache
+def file_suffix(name: str, compression: str) -> str:
+    """What names of a format's files end in, without the first dot, such as ``csv.gz``."""
+    entry = _registered().get(name)
+    packed = entry is not None and compression in getattr(entry.load(), "packs", ())
+    return name + packed_suffix(compression) if packed else name
 
 
 def detect_format(key: str, options: FormatOptions = DEFAULTS) -> Format:
-    """The format that a file's name or URI tells by its suffix; raises ConfigError where it tells none."""
+    """The format that a file's name or URI tells by its suffix, or the last two (``csv.gz``); raises ConfigError where
+    it tells none, or another compression than the options."""
     path = key.partition("?")[0] if "://" in key else key
     name = path.rpartition("/")[2]
+    name, options = _without_packing(name, options)
     stem, dot, suffix = name.rpartition(".")
     called = _ALSO_CALLED.get(suffix.lower(), suffix.lower())
     if not (stem and dot and called in _registered()):
@@ -49,11 +62,31 @@ def detect_format(key: str, options: FormatOptions = DEFAULTS) -> Format:
     return get_format(called, options)
 
 
+def named_format(name: str, key: str, options: FormatOptions) -> Format:
+    """The format of that name, with the compression that a file's name (``a.csv.gz``) tells where no other is asked
+    for."""
+    stem, told = _without_packing(key, options)
+    return get_format(name, told if stem.lower().endswith(f".{name}") else options)
+
+
+def _without_packing(name: str, options: FormatOptions) -> tuple[str, FormatOptions]:
+    """A name without the suffix of a compression, and the options with that compression; both as they are where the
+    name tells none."""
+    stem, _, suffix = name.rpartition(".")
+    compression = by_suffix(suffix)
+    if compression is None or "." not in stem:
+        return name, options
+    if options.compression not in ("none", compression):
+        message = f"{name}: its name tells {compression}, but {options.compression} was asked for"
+        raise ConfigError([Problem("compression", message)])
+    return stem, replace(options, compression=compression)
+
+
 @cache
 def _registered() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=_ENTRY_POINTS)}
 
 
 def _missing(name: str) -> str:
-    what = "is not read or written yet" if name in _NOT_YET else "is no format"
-    return f"{name!r} {what}; there are {', '.join(format_names())} (set dataset.format to one of them)"
+    known = f"there are {', '.join(format_names())} (set dataset.format to one of them)"
+    return f"{name!r} is no format; {_INSTEAD.get(name, known)}"

@@ -11,7 +11,7 @@ by the number of samples that a file holds.
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from dl_driver.config.sections.dataset import Hdf5, Parquet
 from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats.spans import FileIndex, Group, Landed, Need, Placed
 from dl_driver.storage.base import Piece
+
+if TYPE_CHECKING:
+    from dl_driver.formats.expectation import Expectation
 
 ContentReader = Callable[[int, memoryview], None]
 """``fill(offset, into)``: the content's bytes from this offset of the file's payload on."""
@@ -64,6 +67,8 @@ class FormatOptions:
     """NumPy's name of what the samples consist of, where the workload says it; for formats that do not tell."""
     decode: bool = True
     """False: a sample's bytes are passed on as they are stored."""
+    most_unpacked: int = 0
+    """Bytes that a file has at most when it is unpacked; for formats that ask (``Format.most_unpacked``)."""
 
 
 DEFAULTS = FormatOptions()
@@ -137,19 +142,21 @@ class Format:
     """One file format; a subclass overrides what its way of reading needs. Stateless but for caches; used by one
     thread at a time."""
 
-    name: ClassVar[str]
-    suffix: ClassVar[str]
+    name: str
+    suffix: str
     """Without the dot."""
     compressions: ClassVar[frozenset[str]] = frozenset({"none"})
     """Values of ``dataset.compression`` that the format knows."""
-    other_suffixes: ClassVar[tuple[str, ...]] = ()
+    packs: ClassVar[frozenset[str]] = frozenset()
+    """Further ones, which pack each file as a whole: see packed.py."""
+    other_suffixes: tuple[str, ...] = ()
     """Of files that are read but not written."""
     usual: ClassVar[frozenset[str]] = frozenset()
     """Names in ``report`` that are no cause for a warning."""
     head_bytes: int = 0
     """So many of a file's first bytes mostly tell what its sample takes decoded (``decoded_bytes``); 0: they do not."""
     companions: tuple[Companion, ...] = ()
-    any_name: ClassVar[bool] = False
+    any_name: bool = False
     """Whether files of any name are of this format where a user says so."""
     stored: ClassVar[bool] = True
     """False: there are no files, and samples come from memory."""
@@ -163,9 +170,13 @@ class Format:
         """Raises ConfigError for an option that the format cannot follow."""
         self.options = options
         if options.compression not in self.compressions:
-            known = ", ".join(sorted(self.compressions))
+            known = ", ".join(sorted(self.compressions | self.packs))
             message = f"the {self.name} format knows no compression {options.compression!r}; expected one of {known}"
             raise ConfigError([Problem("dataset.compression", message)])
+
+    def expect(self, expectation: "Expectation") -> None:
+        """What the workload says of every file, for formats that hold files against it themselves: from now on they
+        raise DataError for others. Files that are read whole are held against it from outside (expectation.py)."""
 
     # Writing
 
@@ -213,6 +224,11 @@ class Format:
     def read_size(self, spec: RecordSpec) -> int:
         """Bytes of the longest file of these records that another program may have written; for UNPACKED."""
         return self.max_file_size(spec)
+
+    def most_unpacked(self, record: RecordSpec | None, sample_bytes: int, samples_per_file: int) -> int:
+        """Bytes of the longest file when it is unpacked, for formats that unpack files whole; else 0. ``record`` as of
+        ``sample_bytes``, which told ``sample_bytes`` where the user did not."""
+        return 0
 
     def decoded_bytes(self, head: memoryview) -> int | None:
         """What a file's sample takes in a batch, as its first bytes (``head_bytes`` or more) say; None where it takes

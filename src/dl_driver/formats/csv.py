@@ -15,8 +15,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dl_driver.errors import ConfigError, FormatError, Problem
-from dl_driver.formats.base import ArraySpec, ContentReader, Layout, RecordSpec
+from dl_driver.errors import ConfigError, DataError, FormatError, Problem
+from dl_driver.formats.base import DEFAULTS, ArraySpec, ContentReader, FormatOptions, Layout, RecordSpec
+from dl_driver.formats.expectation import Expectation
 from dl_driver.formats.lines import LineFormat, content_parts
 from dl_driver.formats.spans import Placed, too_large
 from dl_driver.storage.base import Piece
@@ -37,6 +38,15 @@ class Csv(LineFormat):
 
     name = "csv"
     suffix = "csv"
+
+    def __init__(self, options: FormatOptions = DEFAULTS) -> None:
+        super().__init__(options)
+        self._expected: int | None = None
+        """Values of a row, where the workload says so."""
+
+    def expect(self, expectation: Expectation) -> None:
+        """See Format."""
+        self._expected = expectation.num_elements
 
     def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
         """See Format."""
@@ -71,6 +81,11 @@ class Csv(LineFormat):
     def decode_line(self, line: memoryview, into: memoryview) -> Placed:
         """See LineFormat."""
         values = _numbers(line)
+        if self._expected not in (None, values.size):
+            raise DataError(
+                f"a row of it has {values.size} values, {self._expected} by the workload; check"
+                " dataset.record_length_bytes (or record_dims) against the data set"
+            )
         wanted = np.dtype(self.options.element_type) if self.options.element_type else values.dtype
         if wanted.kind in "iub":
             _check_range(values, wanted)

@@ -8,6 +8,7 @@ on. Reading it would measure something else, so it is an error.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +16,9 @@ import numpy as np
 from dl_driver.errors import DataError
 from dl_driver.formats.base import ArraySpec, Format, Layout, StreamDecoder
 
-_IN_ONE_ARRAY = {"npz": "x", "npy": "x"}
+SAMPLES_ARRAY = "x"
+"""As dlio_benchmark calls it."""
+_IN_ONE_ARRAY = {"npz": SAMPLES_ARRAY, "npy": SAMPLES_ARRAY}
 """The array that holds the samples, of the formats to which this applies."""
 
 
@@ -29,6 +32,16 @@ class Expectation:
     """Along the last axis."""
     dims: tuple[int, ...] | None
     """Shape of one sample; None where it differs from file to file."""
+
+    @property
+    def num_elements(self) -> int | None:
+        """Of one sample; None where it differs from file to file."""
+        return None if self.dims is None else prod(self.dims)
+
+    @property
+    def sample_bytes(self) -> int | None:
+        """The same in bytes."""
+        return None if self.num_elements is None else self.num_elements * np.dtype(self.dtype).itemsize
 
 
 class Decoder(Protocol):
@@ -64,37 +77,19 @@ class _ExpectingDecoder:
         """See Format."""
         layout = self._inner.decode(data)
         if layout is not self._checked:
-            self._checked = self.check(layout)
+            self._checked = check_layout(layout, self._array, self._expectation)
         return layout
 
     def stream(self) -> "_ExpectingStream":
         """See Format."""
-        return _ExpectingStream(self._inner.stream(), self)
-
-    def check(self, layout: Layout) -> Layout:
-        """The layout, or DataError."""
-        expected = self._expectation
-        found = next((array for array in layout if array.name == self._array), None)
-        if found is None:
-            names = ", ".join(array.name for array in layout) or "nothing"
-            raise DataError(f"holds {names}, expected an array {self._array}")
-        dims = found.shape[:-1] if expected.dims is None else expected.dims
-        wanted = (*dims, expected.num_samples)
-        dtype = np.dtype(expected.dtype)
-        if found.shape != wanted or np.dtype(found.dtype) != dtype:
-            raise DataError(
-                f"its array {self._array} is {_describe(found)}, the workload says {dtype.name} {wanted}; check"
-                " dataset.record_element_type, record_length_bytes, record_dims and num_samples_per_file against the"
-                " data set"
-            )
-        return layout
+        return _ExpectingStream(self._inner.stream(), self._array, self._expectation)
 
 
 class _ExpectingStream:
     """See StreamDecoder."""
 
-    def __init__(self, inner: StreamDecoder, owner: _ExpectingDecoder) -> None:
-        self._inner, self._owner = inner, owner
+    def __init__(self, inner: StreamDecoder, array: str, expectation: Expectation) -> None:
+        self._inner, self._array, self._expectation = inner, array, expectation
 
     @property
     def layout_so_far(self) -> Layout:
@@ -107,7 +102,25 @@ class _ExpectingStream:
 
     def finish(self) -> Layout:
         """See StreamDecoder."""
-        return self._owner.check(self._inner.finish())
+        return check_layout(self._inner.finish(), self._array, self._expectation)
+
+
+def check_layout(layout: Layout, name: str, expected: Expectation) -> Layout:
+    """The layout, or DataError."""
+    found = next((array for array in layout if array.name == name), None)
+    if found is None:
+        names = ", ".join(array.name for array in layout) or "nothing"
+        raise DataError(f"holds {names}, expected an array {name}")
+    dims = found.shape[:-1] if expected.dims is None else expected.dims
+    wanted = (*dims, expected.num_samples)
+    dtype = np.dtype(expected.dtype)
+    if found.shape != wanted or np.dtype(found.dtype) != dtype:
+        raise DataError(
+            f"its array {name} is {_describe(found)}, the workload says {dtype.name} {wanted}; check"
+            " dataset.record_element_type, record_length_bytes, record_dims and num_samples_per_file against the"
+            " data set"
+        )
+    return layout
 
 
 def _describe(array: ArraySpec) -> str:

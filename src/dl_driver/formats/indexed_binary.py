@@ -59,9 +59,10 @@ _OFFSETS, _SIZES = IndexObject(".off.idx"), IndexObject(".sz.idx")
 class IndexedBinary(Raw):
     """See Format; a raw file whose samples are found through its companions."""
 
-    name: ClassVar[str] = "indexed_binary"
-    suffix: ClassVar[str] = "indexed_binary"
+    name = "indexed_binary"
+    suffix = "indexed_binary"
     any_name = False
+    packs: ClassVar[frozenset[str]] = frozenset()
     indexed_by_size = False
     companions: tuple[IndexObject, ...] = (_OFFSETS, _SIZES)
 
@@ -86,14 +87,39 @@ class IndexedBinary(Raw):
                 if whole:
                     whole = collector.add(offsets, sizes)
             at, blocks = at + blocks * _BLOCK_BYTES, min(2 * blocks, _MOST_BLOCKS)
-        return collector.result()
+        index = collector.result()
+        if self._expected is not None:
+            _check_entries(index, self._expected)
+        return index
 
 
 class MmapIndexedBinary(IndexedBinary):
     """The same files; dlio_benchmark maps them into memory, here they are read."""
 
-    name: ClassVar[str] = "mmap_indexed_binary"
-    suffix: ClassVar[str] = "mmap_indexed_binary"
+    name = "mmap_indexed_binary"
+    suffix = "mmap_indexed_binary"
+
+
+def _check_entries(index: RegularSpans | SpanTable, length: int) -> None:
+    """Raises FormatError where samples have not the length that all have by the workload, or do not begin where such a
+    sample can. They need not be in order."""
+    # Of those at one distance, two tell of all.
+    count = index.num_samples if isinstance(index, SpanTable) else min(2, index.num_samples)
+    offsets, sizes = index.of(np.arange(count))
+    wrong = np.flatnonzero((sizes != length) | (offsets % length != 0))
+    if len(wrong):
+        at = int(wrong[0])
+        raise FormatError(
+            f"its index says that sample {at} has {sizes[at]} bytes from byte {offsets[at]} on; by the workload samples"
+            f" have {length} bytes each; check dataset.record_length_bytes (or record_dims) and record_element_type, or"
+            " generate the data set again"
+        )
+    if len(np.unique(offsets)) < len(offsets):
+        raise FormatError(
+            "its index has several samples begin at one byte, so that reading them all would not read the file;"
+            " dlio_benchmark writes such indexes of files longer than its generation_buffer_size: generate the data set"
+            " with dl-driver"
+        )
 
 
 class _Collector:

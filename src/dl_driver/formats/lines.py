@@ -14,6 +14,7 @@ import numpy as np
 
 from dl_driver.errors import FormatError
 from dl_driver.formats.base import DEFAULTS, ContentReader, Format, FormatOptions, Indexing, Reading, RecordSpec
+from dl_driver.formats.packing import WHOLE_FILES
 from dl_driver.formats.spans import (
     FileIndex,
     Group,
@@ -41,6 +42,7 @@ _CONTENT_BYTES = 1 << 16
 class LineFormat(Format):
     """See Format; a subclass says what a line holds."""
 
+    packs = WHOLE_FILES
     streams = False
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:

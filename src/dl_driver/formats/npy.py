@@ -19,6 +19,7 @@ from dl_driver.formats.base import (
     SparseFile,
 )
 from dl_driver.formats.npy_header import NpyHeader, build_npy_header, read_npy_header
+from dl_driver.formats.packing import WHOLE_FILES
 from dl_driver.formats.walk import Pass, Structure, Take, Walker
 from dl_driver.formats.windows import SpareBuffer, WindowWriter
 from dl_driver.storage.base import Piece
@@ -32,6 +33,7 @@ class Npy(Format):
 
     name = "npy"
     suffix = "npy"
+    packs = WHOLE_FILES
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:
         super().__init__(options)

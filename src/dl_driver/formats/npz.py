@@ -38,6 +38,8 @@ class Npz(Format):
 
     name = "npz"
     suffix = "npz"
+    compressions = frozenset({"none", "zip"})
+    """Of "zip", see npz_deflated.py."""
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:
         super().__init__(options)

@@ -8,15 +8,13 @@ checks the members' CRCs; nothing is unpacked for which there is no room.
 """
 
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from math import prod
 
 import numpy as np
 
-from dl_driver.errors import DataError, FormatError
+from dl_driver.errors import FormatError
 from dl_driver.formats.base import (
     DEFAULTS,
     ArraySpec,
@@ -27,29 +25,19 @@ from dl_driver.formats.base import (
     Reading,
     RecordSpec,
 )
-from dl_driver.formats.inflate import USUAL_RATIO, most_deflated
+from dl_driver.formats.expectation import SAMPLES_ARRAY, Expectation, check_layout
+from dl_driver.formats.inflate import DAMAGED_ZIP, USUAL_RATIO, most_deflated, zipped
 from dl_driver.formats.npy_header import build_npy_header, interpret_npy_header
 from dl_driver.formats.npz import Npz
+from dl_driver.formats.placing import aligned, place_arrays
 from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, WholeFile, too_large
 from dl_driver.storage.base import Piece
 
 _Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 _CHUNK = 1 << 18
-_ALIGN = 64
 _CONTAINER_BYTES = 1024
 """Room for headers and records of an archive of two members."""
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    NotImplementedError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    OSError,
-)
-"""What zipfile raises for archives that are not right."""
 
 
 def npz(options: FormatOptions = DEFAULTS) -> Format:
@@ -65,22 +53,18 @@ class DeflatedNpz(Format):
     compressions = frozenset({"zip"})
     streams = False
 
+    def __init__(self, options: FormatOptions = DEFAULTS) -> None:
+        super().__init__(options)
+        self._expectation: Expectation | None = None
+
+    def expect(self, expectation: Expectation) -> None:
+        """See Format."""
+        self._expectation = expectation
+
     def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
         """See Format."""
-        sink, at = _Sink(), 0
-        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=self.options.compression_level) as archive:
-            for name, parts in (("x.npy", _samples(spec, fill)), ("y.npy", _labels(spec))):
-                member = zipfile.ZipInfo(name)
-                member.compress_type = zipfile.ZIP_DEFLATED
-                with archive.open(member, "w", force_zip64=True) as writer:
-                    for part in parts:
-                        writer.write(part)
-                        for data in sink.taken():
-                            yield Piece(at, data)
-                            at += len(data)
-        for data in sink.taken():
-            yield Piece(at, data)
-            at += len(data)
+        members = (("x.npy", _samples(spec, fill)), ("y.npy", _labels(spec)))
+        return zipped(members, self.options.compression_level)
 
     def file_size(self, spec: RecordSpec) -> int | None:
         """See Format."""
@@ -115,12 +99,12 @@ class DeflatedNpz(Format):
         try:
             with zipfile.ZipFile(io.BytesIO(landed.span())) as archive:
                 arrays = self._arrays(archive, index.num_samples, len(into) * index.num_samples)
-        except _DAMAGED as error:
+        except DAMAGED_ZIP as error:
             raise FormatError(f"no sound NPZ file: {error}") from error
         placed, at = [], 0
         for sample in group.samples:
-            placed.append(_place(arrays, sample, index.num_samples, at, into))
-            at = _aligned(at + placed[-1].length)
+            placed.append(place_arrays(arrays, sample, index.num_samples, at, into))
+            at = aligned(at + placed[-1].length)
         return placed
 
     def _arrays(self, archive: zipfile.ZipFile, samples: int, room: int) -> dict[str, _Array]:
@@ -133,36 +117,10 @@ class DeflatedNpz(Format):
         }
         if not arrays:
             raise FormatError("the NPZ file holds no arrays")
-        wanted = self.options.element_type
-        first = next(iter(arrays.values()))
-        if wanted and first.dtype != np.dtype(wanted):
-            raise DataError(
-                f"its first array is {first.dtype.name}, the workload says {wanted}; check dataset.record_element_type"
-            )
+        if self._expectation is not None:
+            layout = tuple(ArraySpec(name, array.dtype.str, array.shape, 0) for name, array in arrays.items())
+            check_layout(layout, SAMPLES_ARRAY, self._expectation)
         return arrays
-
-
-class _Sink:
-    """What zipfile writes into, as into a pipe."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes, /) -> int:
-        """Keep it until it is taken."""
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is behind."""
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def taken(self) -> list[bytes]:
-        """What was written since."""
-        parts, self._parts = self._parts, []
-        return [part for part in parts if part]
 
 
 def _samples(spec: RecordSpec, fill: ContentReader) -> Iterator[bytes | memoryview]:
@@ -190,26 +148,3 @@ def _array(data: bytes, what: str) -> _Array:
     if len(data) - start != size:
         raise FormatError(f"{what}: {len(data) - start} bytes of data, its NPY header says {size}")
     return np.ndarray(shape, dtype, data, start, order="F" if fortran_order else "C")
-
-
-def _place(arrays: dict[str, _Array], sample: int, samples: int, at: int, into: memoryview) -> Placed:
-    """One sample's arrays, copied to ``at``; of several samples those along the last axis, as dlio_benchmark's."""
-    layout, offset = [], 0
-    for name, whole in arrays.items():
-        if samples > 1 and (whole.ndim == 0 or whole.shape[-1] != samples):
-            raise DataError(
-                f"array {name!r} has shape {whole.shape}, expected {samples} samples along the last axis"
-                " (dataset.num_samples_per_file)"
-            )
-        array = whole[..., sample] if samples > 1 else whole
-        offset = _aligned(offset)
-        if at + offset + array.nbytes > len(into):
-            raise too_large(offset + array.nbytes, len(into) - at)
-        np.ndarray(array.shape, array.dtype, into, at + offset)[...] = array
-        layout.append(ArraySpec(name, array.dtype.str, array.shape, offset))
-        offset += array.nbytes
-    return Placed(at, offset, tuple(layout))
-
-
-def _aligned(offset: int) -> int:
-    return -(-offset // _ALIGN) * _ALIGN

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import ClassVar
 
-from dl_driver.errors import FormatError
+from dl_driver.errors import DataError, FormatError
 from dl_driver.formats.base import (
     DEFAULTS,
     ArraySpec,
@@ -22,6 +22,8 @@ from dl_driver.formats.base import (
     RecordSpec,
     SparseFile,
 )
+from dl_driver.formats.expectation import Expectation
+from dl_driver.formats.packing import WHOLE_FILES
 from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, RegularSpans, SpanTable, coalesce
 from dl_driver.formats.windows import SpareBuffer, WindowWriter
 from dl_driver.storage.base import Piece
@@ -36,14 +38,21 @@ def opaque(length: int) -> Layout:
 class Raw(Format):
     """See Format."""
 
-    name: ClassVar[str] = "raw"
-    suffix: ClassVar[str] = "raw"
-    any_name: ClassVar[bool] = True
+    name = "raw"
+    suffix = "raw"
+    any_name = True
+    packs: ClassVar[frozenset[str]] = WHOLE_FILES
     indexed_by_size: ClassVar[bool] = True
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:
         super().__init__(options)
         self._spare = SpareBuffer()
+        self._expected: int | None = None
+        """Bytes of a sample, where the workload says so."""
+
+    def expect(self, expectation: Expectation) -> None:
+        """See Format."""
+        self._expected = expectation.sample_bytes
 
     def encode(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
         """See Format."""
@@ -76,6 +85,11 @@ class Raw(Format):
             raise FormatError(
                 f"{file_bytes} bytes are not {samples_per_file} samples of one length; check"
                 " dataset.num_samples_per_file"
+            )
+        if self._expected not in (None, length):
+            raise DataError(
+                f"its samples have {length} bytes, {self._expected} by the workload; check dataset.record_length_bytes"
+                " (or record_dims), record_element_type and num_samples_per_file against the data set"
             )
         return RegularSpans(samples_per_file, 0, length, length)
 

@@ -81,6 +81,7 @@ class TfRecord(Format):
 
     name = "tfrecord"
     suffix = "tfrecord"
+    other_suffixes = ("tfrecord.gz",)
     compressions: ClassVar[frozenset[str]] = frozenset({"none", "gzip", "zlib"})
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:

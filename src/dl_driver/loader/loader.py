@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from dl_driver.dataset.files import ListedFiles
 from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import ConfigError, DataError, Problem, RunError
-from dl_driver.formats import detect_format, get_format
+from dl_driver.formats import detect_format, get_format, named_format
 from dl_driver.formats.base import Format, FormatOptions
 from dl_driver.formats.magic import kind_of
 from dl_driver.loader.batch import Batch
@@ -158,7 +158,8 @@ def open_loader(
     reached = ObjectStoreOptions.of_mapping(storage_options or {})
     settings = StorageSettings(engine=engine, strict_direct=strict_direct, options=reached)
     storage = open_storage(uri if "://" in uri else f"file://{uri}", settings)
-    files, format_name = _list_files(storage, format, options)
+    files, chosen = _list_files(storage, format, options)
+    format_name, options = chosen.name, chosen.options
     workers = workers or default_workers()
     readers = readers or 2 * workers
     depth = Depth(readers, max_inflight or max(readers, _INFLIGHT_A_WORKER * workers), readahead or 2 * readers)
@@ -204,7 +205,7 @@ def _check(**at_least_one: int) -> None:
         raise ConfigError(problems)
 
 
-def _list_files(storage: Storage, format_name: str | None, options: FormatOptions) -> tuple[ListedFiles, str]:
+def _list_files(storage: Storage, format_name: str | None, options: FormatOptions) -> tuple[ListedFiles, Format]:
     objects = sorted((info.key, info.size) for info in storage.list())
     if not objects:
         raise DataError(f"{storage.uri} holds no objects; expected a data set")
@@ -216,14 +217,14 @@ def _list_files(storage: Storage, format_name: str | None, options: FormatOption
         raise DataError(f"{storage.uri}: none of its {len(objects)} objects ends in {known}; see the argument format")
     files = ListedFiles([key for key, _ in chosen], [size for _, size in chosen])
     check_first_file(storage, files, chosen_format)
-    return files, chosen_format.name
+    return files, chosen_format
 
 
 def _choose_format(storage: Storage, key: str, format_name: str | None, options: FormatOptions) -> tuple[Format, bool]:
     """The format that the user names, or the first object's name, or its first bytes; and whether objects of any name
     are of it."""
     if format_name is not None:
-        named = get_format(format_name, options)
+        named = named_format(format_name, key, options)
         return named, named.any_name
     try:
         return detect_format(key, options), False

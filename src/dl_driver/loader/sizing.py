@@ -5,7 +5,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dl_driver.config import Duration
 from dl_driver.dataset.files import FileSet
@@ -97,6 +97,7 @@ def make_plan(
             raise DataError(f"{storage.uri}: the size of its files is not known")
         largest = file_format.max_file_size(record)
     sample_bytes = max_sample_bytes or file_format.sample_bytes(record, largest, samples_per_file)
+    options = replace(options, most_unpacked=file_format.most_unpacked(record, sample_bytes, samples_per_file))
     alignment = max(storage.alignment, 64 if largest < _PAGE * 16 else _PAGE)
     longest = largest if record is None or reading is not Reading.UNPACKED else file_format.read_size(record)
     file_bytes = round_up(max(largest, longest) + _SLACK + 1, alignment)

@@ -136,7 +136,8 @@ def mlperf_minimum(workload: Workload, accelerators: int, hosts: int, host_memor
 
 
 def loader_memory(plan: LoaderPlan) -> Memory:
-    """What a loader takes by its plan: the slab's slots, and a buffer for each sample in flight that needs one."""
+    """What a loader takes by its plan: the slab's slots, a buffer for each sample in flight that needs one, and a
+    worker's memory for a file that it unpacks."""
     slot = round_up(plan.batch_size * RECORD.itemsize, _PAGE) + round_up(plan.batch_size * plan.stride, _PAGE)
     batches = round_up(plan.num_readers * 8, _PAGE) + plan.consumers * plan.slots * slot
     each = {
@@ -146,7 +147,8 @@ def loader_memory(plan: LoaderPlan) -> Memory:
         Delivery.SPANS: 0,
         Delivery.UNPACK: max(plan.run_bytes, plan.sample_bytes),
     }[plan.delivery]
-    return Memory(batches, plan.num_readers * plan.depth * each, plan.workers)
+    unpacked = plan.workers * plan.options.most_unpacked
+    return Memory(batches, plan.num_readers * plan.depth * each + unpacked, plan.workers)
 
 
 def _split(workload: Workload, files: ComputedFiles, batch_size: int, accelerators: int) -> SplitPlan:

@@ -20,9 +20,10 @@ from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import DataError, DlDriverError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, RecordSpec
+from dl_driver.formats.expectation import Expectation
 from dl_driver.loader.loader import Loader
 from dl_driver.loader.sizing import Depth, make_plan
-from dl_driver.storage.base import StorageSettings
+from dl_driver.storage.base import Piece, StorageSettings
 from dl_driver.storage.memory import MemoryStorage
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
@@ -61,8 +62,16 @@ class Written:
         FileContent(_SEED, file, self.spec.dtype).fill(0, memoryview(into))
         return bytes(into)
 
-    def loader(self, *, shuffle: bool = False, batch_size: int = 3, crop_bytes: int = 0, window: int = 4096) -> Loader:
-        """Over all samples."""
+    def loader(
+        self,
+        *,
+        shuffle: bool = False,
+        batch_size: int = 3,
+        crop_bytes: int = 0,
+        window: int = 4096,
+        strict: bool = True,
+    ) -> Loader:
+        """Over all samples; ``strict``: files are held against the spec, as those of a run are against its workload."""
         plan = make_plan(
             self.storage,
             self.storage.settings,
@@ -75,6 +84,7 @@ class Written:
             window_bytes=window,
             options=self.files.options,
             record=self.files.largest_record,
+            expected=Expectation(self.spec.dtype, self.spec.num_samples, self.spec.dims) if strict else None,
         )
         order = EpochOrder(
             len(self.files), self.spec.num_samples, 1, batch_size, sample_shuffle=shuffle, seed=3, drop_last=False
@@ -90,8 +100,6 @@ class Written:
 
     def replace(self, data: bytes, file: int = 0) -> None:
         """Put other bytes in the place of a file."""
-        from dl_driver.storage.base import Piece
-
         self.storage.put(self.files.key(file), [Piece(0, data)])
 
 
@@ -108,6 +116,8 @@ class FormatConformance:
     """Kinds of files to try."""
     finds_flips: ClassVar[bool] = True
     """Whether checksums cover every byte that matters, so that a flipped bit never reaches a sample."""
+    finds_damage_around: ClassVar[bool] = True
+    """The same of the bytes around the samples, and of companions: what a format without checksums still finds."""
     max_cuts: ClassVar[int] = 60
     """Lengths to which files are cut; all up to so many bytes."""
 
@@ -119,6 +129,25 @@ class FormatConformance:
         """Compare a sample with what was written."""
         first = next(iter(arrays.values()))
         assert first.tobytes() == self.expected(written, file, sample)
+
+    def payload(self, written: Written, whole: bytes) -> Sequence[range]:
+        """Where a file's samples lie as they are, ascending; empty where they do not. Overridden where they lie
+        otherwise than one after another, or in other bytes."""
+        content, size = written.file_content(0), written.spec.sample_bytes
+        at = whole.find(content)
+        if at >= 0:
+            return (range(at, at + len(content)),)
+        starts = [whole.find(content[start : start + size]) for start in range(0, len(content), size)]
+        return [range(start, start + size) for start in sorted(starts)] if min(starts) >= 0 else ()
+
+    def regions(self, written: Written, whole: bytes) -> Sequence[tuple[range, bool]]:
+        """What a file consists of: stretches, and of each whether it is samples'."""
+        found, at = [], 0
+        for part in self.payload(written, whole):
+            found += [(range(at, part.start), False)] if part.start > at else []
+            found.append((part, True))
+            at = part.stop
+        return found + ([(range(at, len(whole)), not found)] if at < len(whole) else [])
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run each test for each kind of files."""
@@ -187,7 +216,9 @@ class FormatConformance:
 
     def test_a_cut_file_is_an_error(self, written: Written) -> None:
         whole = written.storage.get(written.files.key(0))
-        for length in sorted({0, *np.linspace(0, len(whole) - 1, self.max_cuts, dtype=int).tolist()}):
+        edges = [part.start + step for part, _ in self.regions(written, whole)[:8] for step in (-1, 0, 1)]
+        lengths = {0, *np.linspace(0, len(whole) - 1, self.max_cuts, dtype=int).tolist(), *edges}
+        for length in sorted(length for length in lengths if 0 <= length < len(whole)):
             written.replace(whole[:length])
             self._must_fail(written)
 
@@ -198,12 +229,48 @@ class FormatConformance:
     def test_a_flipped_bit_is_found_or_changes_nothing(self, written: Written) -> None:
         whole = written.storage.get(written.files.key(0))
         generator = np.random.default_rng(1)
-        positions = {*range(min(64, len(whole))), *generator.integers(0, len(whole), 60).tolist(), len(whole) - 1}
-        for position in sorted(positions):
+        regions = self.regions(written, whole)
+        around = [at for part, is_payload in regions if not is_payload for at in part]
+        chosen = {*range(min(32, len(whole))), *generator.integers(0, len(whole), 30).tolist(), len(whole) - 1}
+        chosen.update(around[at] for at in np.linspace(0, len(around) - 1, 64 if around else 0, dtype=int))
+        payload = {at for part, is_payload in regions if is_payload for at in part}
+        for position in sorted(chosen):
             flipped = bytearray(whole)
             flipped[position] ^= 1 << int(generator.integers(8))
             written.replace(bytes(flipped))
-            self._fails_or_is_right(written, compare=self.finds_flips)
+            finds = self.finds_flips if position in payload else self.finds_damage_around
+            self._fails_or_is_right(written, compare=finds)
+
+    @pytest.mark.parametrize("fill", [0x00, 0xFF])
+    def test_a_region_that_was_lost_is_found_or_changes_nothing(self, written: Written, fill: int) -> None:
+        """As a block of a disk that was never written; the first and the last half of each region, too."""
+        whole = written.storage.get(written.files.key(0))
+        regions = self.regions(written, whole)
+        for part, is_payload in [*regions[:6], regions[-1]]:
+            middle = (part.start + part.stop) // 2
+            finds = self.finds_flips if is_payload else self.finds_damage_around
+            for start, stop in ((part.start, part.stop), (part.start, middle), (middle, part.stop)):
+                written.replace(whole[:start] + bytes([fill]) * (stop - start) + whole[stop:])
+                self._fails_or_is_right(written, compare=finds)
+
+    def test_a_damaged_companion_is_found_or_changes_nothing(self, written: Written) -> None:
+        """Missing, cut, longer, flipped, overwritten: the file beside it is whole."""
+        generator = np.random.default_rng(4)
+        for companion in written.format.companions:
+            key = companion.key(written.files.key(0))
+            assert key is not None
+            whole = written.storage.get(key)
+            damaged = [None, whole + b"more", whole + whole, bytes(len(whole)), b"\xff" * len(whole)]
+            damaged += [whole[:length] for length in np.linspace(0, len(whole) - 1, 12, dtype=int)]
+            damaged.append(generator.bytes(len(whole)))
+            for position in range(0, len(whole), max(1, len(whole) // 48)):
+                flipped = bytearray(whole)
+                flipped[position] ^= 1 << int(generator.integers(8))
+                damaged.append(bytes(flipped))
+            for data in damaged:
+                self._put(written, key, data)
+                self._fails_or_is_right(written, compare=self.finds_damage_around, names=(key,))
+            self._put(written, key, whole)
 
     def test_random_bytes_are_an_error(self, written: Written) -> None:
         written.replace(np.random.default_rng(2).bytes(written.storage.stat(written.files.key(0)).size))
@@ -214,7 +281,14 @@ class FormatConformance:
             list(written.samples())
         assert written.files.key(0) in str(caught.value)
 
-    def _fails_or_is_right(self, written: Written, *, compare: bool = True) -> None:
+    def _put(self, written: Written, key: str, data: bytes | None) -> None:
+        """Other bytes in the place of an object, or none at all."""
+        if data is None:
+            written.storage.delete([key])
+        else:
+            written.storage.put(key, [Piece(0, data)])
+
+    def _fails_or_is_right(self, written: Written, *, compare: bool = True, names: Sequence[str] = ()) -> None:
         message = ""
         try:
             for file, sample, arrays in written.samples():
@@ -222,4 +296,4 @@ class FormatConformance:
                     self.check_arrays(written, file, sample, arrays)
         except DlDriverError as error:
             message = str(error)
-        assert not message or written.files.key(0) in message
+        assert not message or any(key in message for key in (written.files.key(0), *names)), message

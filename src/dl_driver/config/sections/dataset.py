@@ -35,6 +35,12 @@ def element_bytes(dtype: Dtype) -> int:
     return _BYTES.get(dtype) or (4 if dtype.endswith("32") else 8)
 
 
+HDF5_OPT = (
+    "dlio_benchmark names hdf5_opt and neither writes nor reads it; use hdf5, with dataset.hdf5.chunk_dims and"
+    " dataset.compression for chunks"
+)
+
+
 class DatasetFormat(Choice):
     """File formats; the value is the files' suffix."""
 
@@ -82,6 +88,12 @@ class GenerationMethod(Choice):
 
     DGEN = "dgen"
     NUMPY = "numpy"
+
+
+def _not_hdf5_opt(value: object) -> object:
+    if str(value).lower() == "hdf5_opt":
+        raise ValueError(HDF5_OPT)
+    return value
 
 
 _SHORT_KINDS = {"f": "float", "i": "int", "u": "uint"}
@@ -173,16 +185,16 @@ class Dataset(Section):
     """Folders over which the training files are spread."""
     num_subfolders_eval: Count = 0
     """Folders over which the evaluation files are spread."""
-    format: DatasetFormat = DatasetFormat.TFRECORD
+    format: Annotated[DatasetFormat, BeforeValidator(_not_hdf5_opt)] = DatasetFormat.TFRECORD
     """Format of the files."""
     file_prefix: Text = "img"
     """What file names begin with."""
     keep_files: Annotated[bool, NoEffect("this version deletes no data set")] = True
     """False: delete the data set after the run."""
     compression: Compression = Compression.NONE
-    """How a file's payload is packed."""
+    """How a file's payload, or the file, is packed; each format has its own choice."""
     compression_level: Annotated[int, Field(ge=0, le=9)] = 4
-    """Effort of gzip."""
+    """Effort of the packing, where it has degrees."""
     enable_chunking: Annotated[bool, NoEffect("dlio_benchmark does not use it either; see hdf5.chunk_dims")] = False
     """Seen in published workloads."""
     chunk_size: Annotated[Count, NoEffect("dlio_benchmark does not use it either; see hdf5.chunk_dims")] = 0
