@@ -8,6 +8,7 @@ opens a file, so each format works on every storage. There are three ways to rea
 by the number of samples that a file holds.
 """
 
+import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -177,6 +178,15 @@ class Format:
     def expect(self, expectation: "Expectation") -> None:
         """What the workload says of every file, for formats that hold files against it themselves: from now on they
         raise DataError for others. Files that are read whole are held against it from outside (expectation.py)."""
+
+    @property
+    def libraries(self) -> str:
+        """What the bytes that ``encode`` makes depend on beside the records: libraries with their versions; empty where
+        on none."""
+        how = self.options.compression
+        if how in ("gzip", "zlib", "zip"):
+            return f"zlib {zlib.ZLIB_RUNTIME_VERSION}"
+        return "" if how == "none" else f"the installed library that packs {how}"
 
     # Writing
 
