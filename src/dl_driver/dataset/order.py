@@ -22,6 +22,8 @@ _ROUNDS = 8
 """Four suffice for many files; a handful of files needs more until every order comes up as often."""
 _FEW = 8
 """Positions that are computed faster one by one."""
+_SMALL = 4096
+"""Of so many positions all are computed at once and kept."""
 _BLOCK = 4096
 """Positions shuffled in one go, since NumPy spends as long on one as on hundreds."""
 LARGE_UNIT = 64
@@ -49,6 +51,12 @@ class Permutation:
         """What stands at these positions, each within range(size)."""
         if self.size < 2:
             return positions
+        if self.size <= _SMALL:
+            return _table(self)[positions]
+        return self.computed(positions)
+
+    def computed(self, positions: Int64) -> Int64:
+        """The same without a table."""
         half = ((self.size - 1).bit_length() + 1) // 2
         if len(positions) <= _FEW:
             return np.array([self._one(position, half) for position in positions.tolist()], np.int64)
@@ -74,6 +82,12 @@ class Permutation:
         for number in range(_ROUNDS):
             left, right = right, left ^ (_mix_array(right ^ np.uint64(mix(self.key + number))) & mask)
         return left << shift | right
+
+
+@lru_cache(maxsize=8)
+def _table(permutation: Permutation) -> Int64:
+    """All of a small one."""
+    return permutation.computed(np.arange(permutation.size))
 
 
 @lru_cache(maxsize=64)
