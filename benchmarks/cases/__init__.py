@@ -31,6 +31,7 @@ SUBJECTS: Mapping[str, Callable[[Options], Iterator[Case]]] = {
     "decode_jpeg": images.jpeg,
     "generate": generation.eight_mb,
     "s3_1k": object_stores.one_kib,
+    "s3_nginx_1k": object_stores.one_kib_nginx,
     "s3_112k": object_stores.hundred_kib,
     "s3_8mb": object_stores.eight_mb,
     "s3_tls_8mb": object_stores.tls,

@@ -14,7 +14,7 @@ from pathlib import Path
 from subprocess import run as run_command
 
 from benchmarks.compare import Entrant, Options, compare
-from benchmarks.datasets import temporary_folder
+from benchmarks.datasets import MEMORY_FOLDER, temporary_folder
 from benchmarks.measurement import Case, Contestant, Measurement, Target
 from benchmarks.processes import OUR_COMMAND, OUR_PYTHON, RIVALS_PYTHON, Serving, run
 from dl_driver.config import Workload, load
@@ -22,6 +22,7 @@ from dl_driver.dataset.files import training_files
 from dl_driver.serving.fleet import Address, serving
 from dl_driver.testing.fault_plan import Fault, FaultPlan
 from dl_driver.testing.faults import FaultProxy, fault_proxy
+from dl_driver.testing.nginx import nginx
 from dl_driver.testing.seaweedfs import seaweedfs
 
 _KEY = base64.b64encode(b"a key of the benchmark's account").decode()
@@ -29,6 +30,7 @@ _OURS = "dl-driver"
 _OBSTORE = ("obstore, async", "obstore, threads")
 _RIVALS = (*_OBSTORE, "s3torchconnectorclient", "s3dlio")
 _SERVER = "Server: dl-driver serve-null, 2 processes on the same cores; it checks no signature and has no disk."
+_NGINX = "Server: nginx, 1 process on the same cores; it checks no signature, and its files are in memory."
 _SEAWEED = "Server: SeaweedFS on the same cores; it checks signatures and reads from its volumes."
 
 
@@ -83,6 +85,24 @@ def one_kib(options: Options) -> Iterator[Case]:
             Target("times s3dlio", 10, partial(_ratio, "s3dlio")),
             *_cost_targets(_OBSTORE, 0.2),
         ],
+    )
+
+
+def one_kib_nginx(options: Options) -> Iterator[Case]:
+    """The same from a server that is a compiled program."""
+    wanted = _Set(500, 1024, 64, 0.2) if options.quick else _Set(20_000, 1024, 64)
+    yield _case(
+        "1 KiB NPZ objects on s3://, signed, from nginx",
+        wanted,
+        options,
+        [
+            Target("dl-driver, objects/s", 44_831, lambda case: case.median(_OURS)),
+            *(Target(f"times {name}", 5, partial(_ratio, name)) for name in _OBSTORE),
+            Target("times s3dlio", 10, partial(_ratio, "s3dlio")),
+            *_cost_targets(_OBSTORE, 0.2),
+        ],
+        _nginx,
+        note=_NGINX,
     )
 
 
@@ -306,6 +326,31 @@ def _seaweed(wanted: _Set) -> Iterator[_Place]:
         place = ["dataset.data_folder=s3://bucket/data", "--progress", "none"]
         run([OUR_COMMAND, "generate", "demo", *wanted.changes, *place], environment=environment)
         yield _Place(server.endpoint_url, "bucket", _write_keys(folder, wanted.workload), environment)
+
+
+@contextmanager
+def _nginx(wanted: _Set) -> Iterator[_Place]:
+    with temporary_folder(MEMORY_FOLDER) as folder:
+        root, listing = folder / "root", folder / "listing.xml"
+        place = [f"dataset.data_folder={root}/bucket/data", "--progress", "none"]
+        run([OUR_COMMAND, "generate", "demo", *wanted.changes, *place])
+        keys = _write_keys(folder, wanted.workload)
+        listing.write_text(_listing(root / "bucket", keys.read_text().split("\n")))
+        with nginx(root, workers=1, listing=("bucket", listing), sendfile=False) as server:
+            yield _Place(server.endpoint_url, "bucket", keys, _credentials(server.endpoint_url))
+
+
+def _listing(bucket: Path, keys: Sequence[str]) -> str:
+    """Of all keys, as S3 lists objects, in one page."""
+    objects = "".join(
+        f"<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+        f"<Size>{(bucket / key).stat().st_size}</Size></Contents>"
+        for key in keys
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><IsTruncated>false</IsTruncated>'
+        f"<KeyCount>{len(keys)}</KeyCount>{objects}</ListBucketResult>"
+    )
 
 
 def _write_keys(folder: Path, workload: Workload) -> Path:

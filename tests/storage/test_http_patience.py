@@ -18,29 +18,29 @@ def connections(count, since, limit=10_000 * MS):
 
 
 def test_one_request_among_many_that_are_answered_is_late():
-    """32 under way and 1000 answers in 50 ms make 1.6 ms each by Little's law: 250 ms, the least, are far more."""
+    """32 under way and 1000 answers in 50 ms make 1.6 ms each by Little's law: 200 ms, the least, are far more."""
     patience, start = Patience(0.05), 1_000_000 * MS
     late, *others = connections(32, start)
     assert patience.overdue([late, *others], 0, start) == []
-    for turn in range(1, 6):
+    for turn in range(1, 5):
         now = start + turn * 50 * MS
         for other in others:
             other.since_ns = now
         assert patience.overdue([late, *others], turn * 1000, now) == []
-    (found,) = patience.overdue([late, *others], 6000, start + 300 * MS)
+    (found,) = patience.overdue([late, *others], 5000, start + 250 * MS)
     assert (found.connection, found.kind) == (late, "late")
     # Asked for again, it is given twice the time.
-    late.since_ns = start + 300 * MS
-    assert patience.overdue([late], 7000, late.since_ns + 400 * MS) == []
-    assert len(patience.overdue([late], 8000, late.since_ns + 510 * MS)) == 1
+    late.since_ns = start + 250 * MS
+    assert patience.overdue([late], 6000, late.since_ns + 400 * MS) == []
+    assert len(patience.overdue([late], 7000, late.since_ns + 410 * MS)) == 1
 
 
 def test_a_slow_server_is_waited_for():
-    """32 under way and 4 answers in 50 ms make 400 ms each; 16 times that is 6.4 s."""
+    """32 under way and 4 answers in 50 ms make 400 ms each; 8 times that is 3.2 s."""
     patience, start = Patience(0.05), 1_000_000 * MS
     busy = connections(32, start)
     patience.overdue(busy, 0, start)
-    for turn in range(1, 120):
+    for turn in range(1, 64):
         assert patience.overdue(busy, 4 * turn, start + turn * 50 * MS) == []
 
 
@@ -62,7 +62,7 @@ def test_no_more_than_the_share_is_hurried():
     patience, start = Patience(0.05), 1_000_000 * MS
     patience.overdue([], 0, start)
     patience.overdue(connections(64, start), 99, start + 50 * MS)
-    # 64 under way, 100 answers in 50 ms: 32 ms each, so 512 ms are late.
+    # 64 under way, 100 answers in 50 ms: 32 ms each, so 256 ms are late.
     found = patience.overdue(connections(64, start - 3_000 * MS), 100, start + 51 * MS)
     assert len(found) == 13
     assert Patience(0).overdue(connections(1, 1), 1, 9_000 * MS) == []

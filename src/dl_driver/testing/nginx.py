@@ -22,7 +22,7 @@ error_log {folder}/error.log warn;
 events {{ worker_connections 2048; }}
 http {{
     access_log off;
-    sendfile on;
+    sendfile {sendfile};
     tcp_nodelay on;
     keepalive_requests 1000000000;
     keepalive_timeout 600s;
@@ -37,6 +37,7 @@ http {{
         listen 127.0.0.1:{port}{tls};
         {certificate}
         root {root};
+        {listing}
     }}
 }}
 """
@@ -64,9 +65,12 @@ def nginx(
     *,
     workers: int = 2,
     certificate: tuple[str | Path, str | Path] | None = None,
+    listing: tuple[str, str | Path] | None = None,
+    sendfile: bool = True,
     bounds: Bounds | None = None,
 ) -> Iterator[NginxServer]:
     """A running server of the files below ``root``; with ``certificate`` (chain and key, PEM) by TLS.
+    ``listing``: a bucket's name and a file that answers whoever lists it. ``sendfile=False`` suits files of a few KiB.
     Raises ServerMissingError, ServerError."""
     program = find_nginx()
     with work_folder("nginx") as folder:
@@ -80,6 +84,8 @@ def nginx(
             root=Path(root).absolute(),
             tls="" if certificate is None else " ssl",
             certificate=pem,
+            sendfile="on" if sendfile else "off",
+            listing="" if listing is None else _answer_listing(*listing),
         )
         configuration = folder / "nginx.conf"
         configuration.write_text(text, encoding="utf-8")
@@ -88,3 +94,8 @@ def nginx(
         # Asked in plain HTTP, it also answers on a TLS port: with a complaint.
         with guarded(arguments, folder, lambda: answers(f"http://127.0.0.1:{port}/"), bounds=bounds):
             yield NginxServer(f"{scheme}://127.0.0.1:{port}")
+
+
+def _answer_listing(bucket: str, file: str | Path) -> str:
+    answer = f'default_type application/xml; alias "{Path(file).absolute()}";'
+    return f"location = /{bucket} {{ {answer} }} location = /{bucket}/ {{ {answer} }}"

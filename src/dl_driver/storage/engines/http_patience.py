@@ -16,8 +16,8 @@ from dl_driver.storage.engines.http_connection import Connection
 
 CHECK_NS = 50_000_000
 """From one look at all connections to the next."""
-_SHORTEST_NS = 250_000_000
-_TIMES_USUAL = 16
+_SHORTEST_NS = 200_000_000
+_TIMES_USUAL = 8
 _MOST_HURRIES = 3
 _FIRST_ALLOWED = 8
 _FEW = 4

@@ -4,19 +4,22 @@
 """When to ask again, and when to stop asking.
 
 A wait is drawn evenly between nothing and a limit that doubles with every attempt ("full jitter"), so that clients that
-failed together do not come back together. The budget keeps a failing server from being asked many times over: every
-retry takes from it, every success gives a little back.
+failed together do not come back together. After a request's first failure the limit is lower: most then succeed, and a
+reader waits for its slowest sample. The budget keeps a failing server from being asked many times over: every retry
+takes from it, every success gives a little back.
 """
 
 import random
 from dataclasses import dataclass
 
-_BASE_NS, _SLOW_BASE_NS, _CAP_NS = 100_000_000, 250_000_000, 20_000_000_000
+_FIRST_NS, _BASE_NS, _SLOW_BASE_NS, _CAP_NS = 25_000_000, 100_000_000, 250_000_000, 20_000_000_000
 BUDGET, _COST = 500.0, 5.0
 
 
 def jittered_delay_ns(attempt: int, source: random.Random, *, slow: bool = False) -> int:
     """How long to wait after the attempt-th attempt (1, 2, ...) failed; ``slow`` where the server asked for less."""
+    if attempt == 1 and not slow:
+        return int(source.random() * _FIRST_NS)
     limit = min(_CAP_NS, (_SLOW_BASE_NS if slow else _BASE_NS) << min(attempt - 1, 16))
     return int(source.random() * limit)
 
