@@ -231,4 +231,5 @@ def test_credentials_that_can_no_longer_be_renewed(profile: Path, s3_bucket: str
     with pytest.raises(StorageError, match=r"s3://.*(found no credentials|could not be renewed)") as raised:
         open_storage(f"s3://{s3_bucket}/x").put("a", [Piece(0, b"1")])
     assert raised.value.exit_status == 2
-    assert re.search(r"AWS_ACCESS_KEY_ID", str(raised.value))
+    assert re.search(r"custom-process failed; run it to see why.*AWS_ACCESS_KEY_ID", str(raised.value))
+    assert "SECRETSECRET" not in str(raised.value)
