@@ -160,6 +160,21 @@ def test_several_endpoints_are_written_and_read_evenly(s3_server: S3Server, s3_b
         assert [proxy.counts().answers for proxy in proxies] == [2, 2, 2]
 
 
+def test_what_is_there_already_is_found_by_one_list(s3_server: S3Server, s3_bucket: str) -> None:
+    def generate(url: str, *more: str) -> str:
+        given = {**s3_options(s3_server), "endpoint_url": url}
+        options = [f"storage.storage_options.{name}={value}" for name, value in given.items()]
+        ended = dl_driver("generate", "demo", f"dataset.data_folder=s3://{s3_bucket}/set", *SMALL, *options, *more)
+        assert ended.status == 0, ended.err
+        return ended.err
+
+    assert "generated 8 files" in generate(s3_server.endpoint_url, "dataset.num_files_eval=0")
+    with fault_proxy(s3_server.endpoint_url) as proxy:
+        proxy.program(FaultPlan(methods=frozenset({"GET", "HEAD", "PUT", "POST"})))
+        assert "generated 0 files" in generate(proxy.url, "dataset.num_files_eval=0", "--skip-existing")
+        assert proxy.counts().answers == 1
+
+
 def test_a_proxy_between_is_used(s3_server: S3Server, s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads fall back to the general client; the endpoint is a name that only the proxy knows."""
     from http_forwarder import forwarder
