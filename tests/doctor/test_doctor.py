@@ -12,8 +12,9 @@ from dl_driver.cli.main import main
 from dl_driver.doctor import machine
 from dl_driver.doctor.findings import Finding, Grade, anything_missing
 from dl_driver.doctor.store import examine_store, examine_uri
-from dl_driver.errors import StorageError
+from dl_driver.errors import StorageError, UnreachableError
 from dl_driver.storage import open_storage
+from dl_driver.storage.engines.greeting import Greeting
 from dl_driver.storage.memory import MemoryStorage
 
 NAMES = ["list", "put", "stat", "latency", "bandwidth", "delete"]
@@ -84,6 +85,27 @@ def test_the_storage_tells_who_one_is():
     storage = open_storage("memory://identified")
     storage.who_am_i = lambda: "user reader"
     assert next(iter(examine_store(storage, 4096))) == Finding("identity", Grade.OK, "user reader")
+
+
+def test_servers_clocks_are_compared():
+    storage = open_storage("memory://remote")
+    storage.greet = lambda: iter([Greeting("http://a", 2_500_000, 0.4), Greeting("http://b", 1000, -3600.0)])
+    first, second = list(examine_store(storage, 4096))[:2]
+    assert (first.grade, first.text) == (Grade.OK, "http://a answers in 2.5 ms")
+    assert (second.name, second.grade) == ("reach", Grade.ADVICE)
+    assert "its clock is 3,600 s behind this machine's" in second.text
+    assert "set the clock" in second.advice
+
+
+def test_a_server_that_does_not_answer_is_all_that_is_told():
+    def greet():
+        raise UnreachableError("GET at http://a: refused")
+        yield
+
+    storage = open_storage("memory://gone")
+    storage.greet = greet
+    (finding,) = examine_store(storage, 4096)
+    assert (finding.name, finding.grade, finding.text) == ("reach", Grade.MISSING, "GET at http://a: refused")
 
 
 @pytest.mark.parametrize(

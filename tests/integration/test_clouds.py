@@ -5,6 +5,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -125,6 +126,9 @@ def test_the_demo_is_the_same_as_on_files(cloud: Cloud, tmp_path: Path) -> None:
     assert contents(cloud) == expected
     secret = cloud.options.get("secret_access_key")
     assert secret is None or str(secret) not in written
+    told = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("cloud", "files")]
+    assert told[0]["access_order"] == told[1]["access_order"]
+    assert told[0]["loader"]["engine"] == "http"
 
     def order(uri: str, options: Mapping[str, object]) -> list[tuple[str, str]]:
         with dl_driver.open_loader(uri, batch_size=4, shuffle=True, seed=3, storage_options=options) as loader:

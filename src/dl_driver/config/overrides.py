@@ -79,5 +79,6 @@ def _problem(text: str, message: str) -> Problem:
     """Names the override; of one that may hold a secret, its key alone."""
     key, separator, _ = text.partition("=")
     if any(word in key.lower() for word in _SECRET_WORDS):
-        return Problem(key, "expected key=value in Hydra's grammar", ORIGIN)
+        text = "expected key=value in Hydra's grammar; quote values with special characters: key='a=b'"
+        return Problem(key, text, ORIGIN)
     return Problem(text if separator else key, message, ORIGIN)

@@ -37,7 +37,7 @@ def results_at(place: str, settings: StorageSettings) -> Iterator[Path]:
         with results_folder(folder):
             yield folder
         return
-    storage = _open(place.rstrip("/"), settings)
+    storage = _open(place if place.endswith("://") else place.rstrip("/"), settings)
     folder = Path(tempfile.mkdtemp(prefix="dl-driver-results-"))
     try:
         yield folder

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, S3Config, S3Credential
 
 _DEFAULT_REGION = "us-east-1"
+_STYLES = {"path": True, "virtual": False}
+"""AWS_S3_ADDRESSING_STYLE: whether the bucket stands in the path; auto leaves it open."""
 _OWNER = re.compile(r"<DisplayName>\s*([^<]+?)\s*</DisplayName>|<Owner>\s*<ID>\s*([^<]+?)\s*</ID>")
 _HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
@@ -64,6 +66,8 @@ class S3Storage(CloudStorage):
         if not urls and (one := profile_setting(self.options, "endpoint_url")):
             urls = (one,)
         in_path = self.options.path_style
+        if in_path is None:
+            in_path = _STYLES.get((first_variable("AWS_S3_ADDRESSING_STYLE") or "").lower())
         if in_path is None:
             in_path = bool(urls) or not _HOST_NAME.fullmatch(self.bucket)
         urls = urls or (f"https://s3.{self.region}.amazonaws.com",)

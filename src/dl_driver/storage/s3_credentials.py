@@ -58,7 +58,7 @@ def _from_chain(uri: str, profile: str | None) -> CredentialSource:
     try:
         found = session.get_credentials()
     except BotoCoreError as error:
-        raise StorageError(f"{uri}: AWS's own chain found no credentials ({redacted(str(error))}): {_WAYS}") from error
+        raise StorageError(f"{uri}: AWS's own chain found no credentials ({_told(error)}): {_WAYS}") from error
     if found is None:
         raise StorageError(f"{uri}: no credentials were found: {_WAYS}")
 
@@ -66,9 +66,7 @@ def _from_chain(uri: str, profile: str | None) -> CredentialSource:
         try:
             frozen = found.get_frozen_credentials()  # renews those that are about to expire
         except BotoCoreError as error:
-            raise StorageError(
-                f"{uri}: the credentials could not be renewed ({redacted(str(error))}): {_WAYS}"
-            ) from error
+            raise StorageError(f"{uri}: the credentials could not be renewed ({_told(error)}): {_WAYS}") from error
         return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     return current
@@ -87,3 +85,9 @@ def _session(profile: str | None, uri: str = "s3://") -> Any:
     except BotoCoreError as error:
         raise StorageError(f"{uri}: {error}: check storage.storage_options.profile, AWS_PROFILE and ~/.aws") from error
     return session
+
+
+def _told(error: Exception) -> str:
+    """An error of the chain in a line; what a program said that was to give credentials may hold secrets."""
+    provider = getattr(error, "kwargs", {}).get("provider")
+    return f"{provider} failed; run it to see why" if provider else redacted(str(error).strip().split("\n", 1)[0])
