@@ -3,27 +3,20 @@
 
 """Generating a data set: worker processes take files one after another and write each whole or not at all."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
+from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import ClassVar
 
-from dl_driver.dataset.content import INCOMPRESSIBLE, FileContent, Shape
-from dl_driver.dataset.files import ComputedFiles
+from dl_driver.dataset.content import FileContent
 from dl_driver.dataset.listing import Listing
-from dl_driver.errors import DlDriverError, NotFoundError, StorageError, WorkerError
-from dl_driver.formats import get_format
+from dl_driver.dataset.work import FileWork, Progress, share_out
+from dl_driver.errors import NotFoundError
 from dl_driver.formats.base import Format, RecordSpec
-from dl_driver.processes import WorkerProcess, describe_exit, explain_exit
 from dl_driver.storage import open_storage
-from dl_driver.storage.base import ObjectInfo, Piece, Storage, StorageSettings, partial_key
-
-Progress = Callable[[int, int, int], None]
-"""(files done, files in all, bytes written)"""
-
-_MAX_BLOCK = 64
+from dl_driver.storage.base import ObjectInfo, Piece, Storage, partial_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +31,34 @@ class GenerationReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """What to generate; picklable."""
+class Generation(FileWork[int | None]):
+    """What to generate; the result of a file is its size, None where it was there already."""
 
-    uri: str
-    settings: StorageSettings
-    splits: tuple[ComputedFiles, ...]
-    seed: int
-    skip_existing: bool
+    doing: ClassVar[str] = "generating"
+    at_a_file: ClassVar[str] = "writing"
+    afterwards: ClassVar[str] = "; `dl-driver generate --skip-existing` goes on from there"
+
+    skip_existing: bool = False
     present: Listing | None = None
     """What is there already, where one listing is cheaper than a look at each file."""
-    shape: Shape = INCOMPRESSIBLE
-    """What storage can make of the content."""
 
-    @property
-    def total(self) -> int:
-        """Files of all splits."""
-        return sum(len(split) for split in self.splits)
+    @contextmanager
+    def begin(self, storage: Storage) -> Iterator[Callable[[Sequence[int]], Iterator[int | None]]]:
+        """See FileWork."""
+        yield partial(self._write_files, storage)
 
-    def locate(self, number: int) -> tuple[ComputedFiles, int]:
-        """The split of a file, counted over all, and its number within."""
-        for split in self.splits:
-            if number < len(split):
-                return split, number
-            number -= len(split)
-        raise IndexError(number)
+    def clean_up(self, storage: Storage, key: str, pid: int) -> None:
+        """See FileWork."""
+        storage.delete([partial_key(key, pid)])
 
-    def content(self, files: ComputedFiles, index: int) -> FileContent:
-        """Of one of a split's files."""
-        return FileContent(self.seed, files.first + index, files.record(index).dtype, self.shape)
+    def _write_files(self, storage: Storage, numbers: Sequence[int]) -> Iterator[int | None]:
+        for number in numbers:
+            files, index = self.locate(number)
+            file_format, record, key = files.file_format, files.record(index), files.key(index)
+            if self.skip_existing and _all_there(self.present or storage, file_format, key, record):
+                yield None
+                continue
+            yield storage.put(key, _pieces(storage, file_format, key, record, self.content(files, index)))
 
 
 def generate(generation: Generation, workers: int | None, progress: Progress) -> GenerationReport:
@@ -75,15 +67,12 @@ def generate(generation: Generation, workers: int | None, progress: Progress) ->
     started = perf_counter()
     if generation.skip_existing and storage.remote:
         generation = replace(generation, present=Listing(_listed(storage)))
-    blocks = _blocks(generation.total)
-    count = min(workers or len(os.sched_getaffinity(0)), max(1, len(blocks)))
-    done = _Tally(generation.total, progress)
-    if storage.in_process:
-        for result in _write_files(generation, storage, range(generation.total)):
-            done.add(*result)
-    else:
-        _run_workers(generation, blocks, count, done)
-    return GenerationReport(done.files - done.skipped, done.skipped, done.bytes, perf_counter() - started)
+    done = skipped = size = 0
+    with closing(share_out(generation, workers)) as results:
+        for written in results:
+            done, skipped, size = done + 1, skipped + (written is None), size + (written or 0)
+            progress(done, generation.total, size)
+    return GenerationReport(done - skipped, skipped, size, perf_counter() - started)
 
 
 def _listed(storage: Storage) -> Iterator[ObjectInfo]:
@@ -91,125 +80,6 @@ def _listed(storage: Storage) -> Iterator[ObjectInfo]:
         yield from storage.list()
     except NotFoundError:
         return
-
-
-class _Tally:
-    """Counts as results come in."""
-
-    def __init__(self, total: int, progress: Progress) -> None:
-        self._total, self._progress = total, progress
-        self.files = self.skipped = self.bytes = 0
-
-    def add(self, written: int | None) -> None:
-        """One more file; None for one that was there."""
-        self.files += 1
-        self.skipped += written is None
-        self.bytes += written or 0
-        self._progress(self.files, self._total, self.bytes)
-
-
-def _blocks(total: int) -> Sequence[range]:
-    """Small enough that all workers end together."""
-    size = max(1, min(_MAX_BLOCK, total // 64))
-    return [range(start, min(start + size, total)) for start in range(0, total, size)]
-
-
-def _run_workers(generation: Generation, blocks: Sequence[range], count: int, done: _Tally) -> None:
-    pending = iter(blocks)
-    processes: list[WorkerProcess] = []
-    try:
-        while len(processes) < count:
-            processes.append(WorkerProcess("dl_driver.dataset.generate:work", generation))
-        writers = {process.channel: _Writer(process) for process in processes}
-        for channel in list(writers):
-            _give(channel, pending, writers)
-        while writers:
-            for ready in wait(list(writers)):
-                _take(generation, ready, pending, writers, done)
-    except BaseException:
-        for process in processes:
-            # Not killed: a worker that loses its parent ends after removing what it was writing.
-            process.channel.close()
-        for process in processes:
-            process.wait(10.0)
-        raise
-    for process in processes:
-        process.close()
-
-
-@dataclass(slots=True)
-class _Writer:
-    """A worker and the files that it has still to write, the next one first."""
-
-    process: WorkerProcess
-    left: range = range(0)
-
-
-def _give(channel: Any, pending: Iterator[range], writers: dict[Any, _Writer]) -> None:
-    block = next(pending, None)
-    if block is None:
-        del writers[channel]
-    else:
-        writers[channel].left = block
-        channel.send(block)
-
-
-def _take(
-    generation: Generation, channel: Any, pending: Iterator[range], writers: dict[Any, _Writer], done: _Tally
-) -> None:
-    writer = writers[channel]
-    try:
-        message = channel.recv()
-    except (EOFError, ConnectionResetError):
-        raise _bury(generation, writer) from None
-    if isinstance(message, DlDriverError):
-        raise message
-    if message == "next":
-        _give(channel, pending, writers)
-    else:
-        writer.left = writer.left[1:]
-        done.add(*message)
-
-
-def _bury(generation: Generation, writer: _Writer) -> WorkerError:
-    """Remove what a dead worker was writing; the error to raise."""
-    pid, status = writer.process.pid, writer.process.wait(5.0)
-    died = f"generating process {pid} {describe_exit(status)}"
-    if not writer.left:
-        return WorkerError(died + explain_exit(status))
-    files, index = generation.locate(writer.left[0])
-    storage, key = open_storage(generation.uri, generation.settings), files.key(index)
-    storage.delete([partial_key(key, pid)])
-    where = f"while writing {storage.uri.rstrip('/')}/{key}"
-    return WorkerError(f"{died} {where}{explain_exit(status)}; `dl-driver generate --skip-existing` goes on from there")
-
-
-def work(channel: "Connection[Any, Any]", generation: Generation) -> None:
-    """A worker's main."""
-    storage = open_storage(generation.uri, generation.settings)
-    while True:
-        block = channel.recv()
-        try:
-            for result in _write_files(generation, storage, block):
-                channel.send(result)
-        except StorageError as error:
-            channel.send(error)
-            return
-        channel.send("next")
-
-
-def _write_files(generation: Generation, storage: Storage, numbers: Sequence[int]) -> Iterator[tuple[int | None]]:
-    formats: dict[str, Format] = {}
-    for number in numbers:
-        files, index = generation.locate(number)
-        file_format = formats.get(files.format) or get_format(files.format, files.options)
-        formats[files.format] = file_format
-        record, key = files.record(index), files.key(index)
-        if generation.skip_existing and _all_there(generation.present or storage, file_format, key, record):
-            yield (None,)
-            continue
-        content = generation.content(files, index)
-        yield (storage.put(key, _pieces(storage, file_format, key, record, content)),)
 
 
 def _pieces(

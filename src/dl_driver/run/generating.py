@@ -5,7 +5,8 @@
 
 from dl_driver.config import Workload
 from dl_driver.dataset.files import content_shape, evaluation_files, training_files
-from dl_driver.dataset.generate import Generation, GenerationReport, Progress, generate
+from dl_driver.dataset.generate import Generation, GenerationReport, generate
+from dl_driver.dataset.work import Progress
 from dl_driver.formats import get_format
 from dl_driver.run.feeds import storage_settings
 
@@ -19,7 +20,5 @@ def generate_data_set(
     if not get_format(splits[0].format, splits[0].options).stored:
         return GenerationReport(0, 0, 0, 0.0)
     settings, seed = storage_settings(workload, 1), workload.train.seed
-    shape = content_shape(workload)
-    return generate(
-        Generation(workload.data_uri, settings, splits, seed, skip_existing, shape=shape), workers, progress
-    )
+    generation = Generation(workload.data_uri, settings, splits, seed, content_shape(workload), skip_existing)
+    return generate(generation, workers, progress)
