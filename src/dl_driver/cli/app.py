@@ -16,6 +16,7 @@ from dl_driver.errors import ConfigError, DlDriverError, RunError
 COMMANDS = {
     "run": "dl_driver.cli.run:run",
     "generate": "dl_driver.cli.generate:generate",
+    "verify": "dl_driver.cli.verify:verify",
     "validate": "dl_driver.cli.validate:validate",
     "plan": "dl_driver.cli.plan:plan",
     "workloads": "dl_driver.cli.workloads:workloads",

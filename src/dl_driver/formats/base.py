@@ -8,6 +8,7 @@ opens a file, so each format works on every storage. There are three ways to rea
 by the number of samples that a file holds.
 """
 
+import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -166,6 +167,15 @@ class Format:
             known = ", ".join(sorted(self.compressions))
             message = f"the {self.name} format knows no compression {options.compression!r}; expected one of {known}"
             raise ConfigError([Problem("dataset.compression", message)])
+
+    @property
+    def libraries(self) -> str:
+        """What the bytes that ``encode`` makes depend on beside the records: libraries with their versions; empty where
+        on none."""
+        how = self.options.compression
+        if how in ("gzip", "zlib", "zip"):
+            return f"zlib {zlib.ZLIB_RUNTIME_VERSION}"
+        return "" if how == "none" else f"the installed library that packs {how}"
 
     # Writing
 

@@ -109,6 +109,13 @@ class Hdf5File(Format):
         """See Format."""
         return self.options.hdf5.num_dset_per_record
 
+    @property
+    def libraries(self) -> str:
+        """See Format."""
+        import h5py
+
+        return f"h5py {h5py.version.version} with HDF5 {h5py.version.hdf5_version}"
+
     def report(self) -> Mapping[str, int]:
         """See Format."""
         return {"HDF5 chunks that h5py unpacked": self._by_h5py}

@@ -18,6 +18,7 @@ import numpy as np
 from dl_driver.config.sections.dataset import Hdf5
 from dl_driver.errors import ConfigError, Problem, RunError
 from dl_driver.formats.base import ContentReader, FormatOptions, RecordSpec
+from dl_driver.formats.pieces import merged
 from dl_driver.formats.windows import WindowWriter
 from dl_driver.storage.base import Piece
 
@@ -197,20 +198,8 @@ class _Tape:
         return len(view)
 
     def pieces(self) -> tuple[Piece, ...]:
-        """All that was written, later bytes over earlier ones, ascending and apart from each other."""
-        spans: list[tuple[int, bytearray]] = []
-        for offset, data in sorted(self._writes, key=lambda piece: piece.offset):
-            if spans and offset <= spans[-1][0] + len(spans[-1][1]):
-                at = offset - spans[-1][0]
-                spans[-1][1].extend(bytes(max(0, at + len(data) - len(spans[-1][1]))))
-            else:
-                spans.append((offset, bytearray(len(data))))
-        starts = [start for start, _ in spans]
-        for offset, data in self._writes:
-            number = int(np.searchsorted(starts, offset, side="right")) - 1
-            at = offset - starts[number]
-            spans[number][1][at : at + len(data)] = data
-        return tuple(Piece(start, bytes(data)) for start, data in spans)
+        """All that was written, ascending and apart from each other."""
+        return merged(self._writes)
 
     def take(self, *, last: bool = False) -> Iterator[Piece]:
         """Hand on what was written, zeros for holes; what was written over something handed on comes at the end."""

@@ -126,6 +126,13 @@ class Parquet(Format):
         size = self.options.parquet.row_group_size
         return samples_per_file if samples_per_file <= size else math.gcd(samples_per_file, size)
 
+    @property
+    def libraries(self) -> str:
+        """See Format: pyarrow packs the pages, and the schema in the footer."""
+        import pyarrow as pa
+
+        return f"pyarrow {pa.__version__}"
+
     def report(self) -> Mapping[str, int]:
         """See Format."""
         return {"Parquet row groups decoded by pyarrow": self._by_pyarrow}
