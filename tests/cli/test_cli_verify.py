@@ -12,7 +12,13 @@ import pytest
 from dl_driver.cli import verify as command
 from dl_driver.cli.main import main
 
-SMALL = ("dataset.record_length_bytes=2000", "dataset.num_files_train=5", "dataset.num_files_eval=1")
+SMALL = (
+    "dataset.record_length_bytes=2000",
+    "dataset.num_files_train=5",
+    "dataset.num_files_eval=1",
+    "reader.batch_size=1",
+    "reader.batch_size_eval=1",
+)
 # The root of 2000, cut, is 44; a header of 55 bytes, one of 128, then 44 x 44 bytes.
 SAMPLES_AT = 183
 
