@@ -61,6 +61,8 @@ def seaweedfs(
             f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
             "-master.volumeSizeLimitMB=256", "-volume.max=50", "-master.telemetry=false",
             "-s3", f"-s3.port={s3}", f"-s3.config={identities}", "-s3.iam=false",
+            # Ports that are the same for every server, so that two of them could not run side by side.
+            "-s3.port.iceberg=0", "-s3.port.lance=0",
         ]  # fmt: skip
         endpoint, filer_url = f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{filer}"
         memory = {"GOMEMLIMIT": str((bounds or Bounds()).memory_bytes // 2)}
