@@ -190,7 +190,7 @@ class Glances:
         self._queue: ReadQueue | None = None
 
     def bytes_at(self, key: str, offset: int, length: int) -> bytes:
-        """Some bytes of an object, fewer where it ends. Raises StorageError."""
+        """Some bytes of an object, at least one, fewer where it ends. Raises StorageError."""
         unit = self._storage.alignment
         start = offset - offset % unit
         memory = memoryview(mmap.mmap(-1, _rounded(offset + length - start, max(unit, _PAGE))))

@@ -83,6 +83,7 @@ def _reserve(file: Any, name: str, shape: tuple[int, ...], dtype: str) -> int:
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    properties.set_obj_track_times(False)
     kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
     space = h5py.h5s.create_simple(shape)
     identifier = h5py.h5d.create(file.id, name.encode(), kind, space, dcpl=properties)
@@ -117,7 +118,7 @@ def write_chunked(sets: DataSets, fill: ContentReader, options: FormatOptions) -
     row = np.empty(size, np.uint8)
     with _create(tape) as file:
         made = [_create_chunked(file, f"records_{number}", sets, options) for number in range(sets.count)]
-        file.create_dataset("labels", data=np.zeros(sets.num_samples, np.int64))
+        file.create_dataset("labels", data=np.zeros(sets.num_samples, np.int64), track_times=False)
         for number, data_set in enumerate(made):
             for first in range(0, sets.num_samples, data_set.chunks[0]):
                 rows = range(first, min(first + data_set.chunks[0], sets.num_samples))
@@ -138,7 +139,7 @@ def _create_chunked(file: Any, name: str, sets: DataSets, options: FormatOptions
     try:
         return file.create_dataset(
             name, sets.shape, sets.dtype, chunks=hdf5.chunk_dims or True, maxshape=maximum,
-            compression=packing, compression_opts=level,
+            compression=packing, compression_opts=level, track_times=False,
         )  # fmt: skip
     except ValueError as error:
         shape = f"data sets of shape {sets.shape}"
@@ -219,7 +220,7 @@ class _Tape:
 
 
 def _create(tape: Any) -> Any:
-    """An open file of the latest version; no time in its root group, so that its bytes are the same each time."""
+    """An open file of the latest version; no times in its groups, so that its bytes are the same each time."""
     import h5py
 
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)

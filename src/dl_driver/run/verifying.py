@@ -54,9 +54,10 @@ def notes(workload: Workload, report: VerificationReport) -> Iterator[str]:
             " may not be on the device"
         )
     if report.extra:
+        some, do, them = ("objects", "do", "them") if report.extra > 1 else ("object", "does", "it")
         yield (
-            f"{report.extra:,} objects in the data set's folders do not belong to it, such as"
-            f" {report.extra_examples[0]}; no run of this workload reads them"
+            f"{report.extra:,} {some} in the data set's folders {do} not belong to it, such as"
+            f" {report.extra_examples[0]}; no run of this workload reads {them}"
         )
     if report.not_listed:
         yield f"whether other objects lie beside the data set's is not known: {report.not_listed}"

@@ -17,6 +17,7 @@ from dl_driver.dataset.content import FileContent
 from dl_driver.dataset.files import ComputedFiles, Dimensions
 from dl_driver.dataset.generate import Generation, generate
 from dl_driver.dataset.order import EpochOrder
+from dl_driver.dataset.verify import Mismatch, Verification, verify
 from dl_driver.errors import DataError, DlDriverError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, RecordSpec
@@ -43,6 +44,11 @@ class Written:
         self.storage = MemoryStorage(f"memory://conformance-{next(_numbers)}", StorageSettings())
         generation = Generation(self.storage.uri, self.storage.settings, (self.files,), _SEED, skip_existing=False)
         generate(generation, None, lambda *_: None)
+
+    def mismatches(self) -> Sequence[Mismatch]:
+        """What a verification finds."""
+        verification = Verification(self.storage.uri, self.storage.settings, (self.files,), _SEED)
+        return verify(verification, None, lambda *_: None).mismatches
 
     @property
     def format(self) -> Format:
@@ -201,6 +207,19 @@ class FormatConformance:
         again = Written(self.format_name, self.options, written.spec)
         key = written.files.key(1)
         assert written.storage.get(key) == again.storage.get(key)
+
+    def test_verification_names_the_one_byte_that_was_changed(self, written: Written) -> None:
+        assert not written.mismatches()
+        key = written.files.key(1)
+        whole = written.storage.get(key)
+        for position in (0, len(whole) // 2, len(whole) - 1):
+            changed = bytearray(whole)
+            changed[position] ^= 1
+            written.replace(bytes(changed), 1)
+            (found,) = written.mismatches()
+            assert (found.key, found.offset, found.expected, found.found) == (
+                key, position, whole[position], whole[position] ^ 1,
+            )  # fmt: skip
 
     def test_a_sparse_file_is_a_file_of_zeros(self, written: Written) -> None:
         sparse = written.format.sparse(written.spec)

@@ -69,7 +69,7 @@ class Job:
 
     def __init__(self, read: Read, now: int, asked_range: bool) -> None:
         self.read = read
-        self.key, self.offset, self.length, self.into, self.tag, _, _ = read
+        self.key, self.offset, self.length, self.into, self.tag, *_ = read
         # ``length`` shrinks to what the object really holds of the span; the read's stays.
         self.submitted_ns = now
         self.asked_range = asked_range
