@@ -52,13 +52,13 @@ class SpanFiller:
         plan: LoaderPlan,
         batches: Batches,
         file_format: Format,
-        size_of: Callable[[str], int],
+        spans: SpanDelivery,
         release: Callable[[int], None],
     ) -> None:
-        """``size_of`` tells an object's bytes; ``release`` closes a task's session, see ReadQueue.release."""
+        """``release`` closes a task's session, see ReadQueue.release."""
         self._plan, self._batches, self._format, self._release = plan, batches, file_format, release
         self._unit = file_format.shuffle_unit(plan.samples_per_file)
-        self._spans = SpanDelivery(plan, file_format, size_of)
+        self._spans = spans
         self._rows, self._counting = np.zeros(plan.batch_size, RECORD), np.arange(plan.batch_size)
         """Records in the making, in memory that is used again and again."""
         self._readers: dict[int, _Reader] = {}
