@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dl_driver.errors import NotFoundError
 from dl_driver.formats.base import ArraySpec, Format, Indexing, Reading, view
+from dl_driver.formats.expectation import sample_check
 from dl_driver.formats.spans import (
     WHOLE,
     FileIndex,
@@ -191,6 +192,7 @@ class SpanDelivery:
     def __init__(self, plan: LoaderPlan, file_format: Format, size_of: Callable[[str], int], watch: StageWatch) -> None:
         """``size_of`` tells an object's bytes; it is asked for those alone that are read from their end."""
         self._plan, self._format, self._size_of, self._watch = plan, file_format, size_of, watch
+        self._check = sample_check(file_format, plan.expected)
         self._in_place = plan.delivery is Delivery.SPANS
         self._are_views = file_format.reading(plan.samples_per_file) is not Reading.UNPACKED
         self._spare: list[memoryview] = []
@@ -345,7 +347,10 @@ class SpanDelivery:
     def _decode(self, task: GroupTask, into: memoryview) -> tuple[Sequence[Placed], int]:
         """See Format.decode_group; and how long it took."""
         located = task.located
-        return self._watch.decoding(self._format.decode_group, located.index, located.group, task.landed, into)
+        decoded = self._watch.decoding(self._format.decode_group, located.index, located.group, task.landed, into)
+        if self._check is not None:
+            self._check.check(decoded[0])
+        return decoded
 
     def _place(self, task: GroupTask) -> tuple[Sequence[Placed], int]:
         """Samples with their place in the batch, and how long decoding them took."""
