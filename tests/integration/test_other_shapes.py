@@ -17,13 +17,13 @@ def command(what: str, folder: Path, name: str, payload: int, *changes: object) 
         what, "unet3d_h100", f"dataset.data_folder=file://{folder}", f"dataset.format={name.removesuffix('+zip')}",
         f"dataset.compression={'zip' if name.endswith('+zip') else 'none'}", "dataset.num_files_train=4",
         f"dataset.record_length_bytes={payload}", "dataset.record_length_bytes_stdev=0",
-        "dataset.record_length_bytes_resize=0", *changes,
+        "dataset.record_length_bytes_resize=0", "reader.batch_size=2", *changes,
     )  # fmt: skip
 
 
 def run(folder: Path, name: str, payload: int, *changes: object) -> Ended:
     return command(
-        "run", folder, name, payload, "reader.batch_size=2", "train.epochs=1", "train.computation_time=0.001",
+        "run", folder, name, payload, "train.epochs=1", "train.computation_time=0.001",
         "metric.au=0", "--results", folder / "results", *changes,
     )  # fmt: skip
 
