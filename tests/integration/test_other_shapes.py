@@ -17,7 +17,7 @@ def command(what: str, folder: Path, name: str, payload: int, *changes: object) 
         what, "unet3d_h100", f"dataset.data_folder=file://{folder}", f"dataset.format={name.removesuffix('+zip')}",
         f"dataset.compression={'zip' if name.endswith('+zip') else 'none'}", "dataset.num_files_train=4",
         f"dataset.record_length_bytes={payload}", "dataset.record_length_bytes_stdev=0",
-        "dataset.record_length_bytes_resize=0", "reader.batch_size=2", *changes,
+        "dataset.record_length_bytes_resize=0", "reader.batch_size=2", "workflow.checkpoint=false", *changes,
     )  # fmt: skip
 
 

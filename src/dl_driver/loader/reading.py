@@ -108,7 +108,7 @@ class ReaderLoop:
         """The queue was waited for, before what came is taken in."""
         preprocessing, without_place = self._batches.preprocessing, self._batches.without_place
         if preprocessing or without_place:
-            busy = sum(reader.busy for reader in self._readers.values())
+            busy = sum([reader.busy for reader in self._readers.values()])
             self._watch.waited(wait_ns, busy - preprocessing, preprocessing, without_place)
         elif reading:
             self._watch.read_ns += wait_ns

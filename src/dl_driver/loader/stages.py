@@ -26,16 +26,17 @@ class StageWatch:
         self.read_ns = self.idle_ns = 0
         """Waits with nothing but reads under way, and with nothing at all."""
         self.decode_ns = self.copy_ns = 0
-        self._shared_ns = [0.0, 0.0, 0.0]
+        self._shared_read_ns = self._preprocess_ns = self._place_ns = 0.0
         self._sample_from_ns = 0
         self._sampled_ns = self._sampled_cpu_ns = 0
 
     def waited(self, wait_ns: int, reading: int, preprocessing: int, without_place: int) -> None:
         """A wait in which so many samples (or runs of them) were being read, were being preprocessed, or could not be
         begun for want of a place."""
-        units = (reading, preprocessing, without_place)
-        for kind, count in enumerate(units):
-            self._shared_ns[kind] += wait_ns * count / sum(units)
+        each = wait_ns / (reading + preprocessing + without_place)
+        self._shared_read_ns += each * reading
+        self._preprocess_ns += each * preprocessing
+        self._place_ns += each * without_place
 
     def decoding(
         self, decode: Callable[_Arguments, _Result], *args: _Arguments.args, **named: _Arguments.kwargs
@@ -66,13 +67,12 @@ class StageWatch:
 
     def totals(self) -> StageTotals:
         """From the start until now."""
-        read, preprocess, place = self._shared_ns
         return StageTotals(
             wall_ns=perf_counter_ns() - self._begun_ns,
             cpu_ns=thread_time_ns() - self._begun_cpu_ns,
-            wait_read_ns=self.read_ns + int(read),
-            wait_preprocess_ns=int(preprocess),
-            wait_place_ns=int(place),
+            wait_read_ns=self.read_ns + int(self._shared_read_ns),
+            wait_preprocess_ns=int(self._preprocess_ns),
+            wait_place_ns=int(self._place_ns),
             wait_idle_ns=self.idle_ns,
             decode_ns=self.decode_ns,
             copy_ns=self.copy_ns,
