@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uri = f"file://{folder}/data"
     from dl_driver.storage.base import StorageSettings
 
-    generate(Generation(uri, StorageSettings(), files, 0, False), 1, lambda *_: None)
+    generate(Generation(uri, StorageSettings(), files, 0), 1, lambda *_: None)
     return folder
 
 

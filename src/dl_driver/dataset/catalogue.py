@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dl_driver.dataset.files import ComputedFiles, FileSet, ListedFiles
 from dl_driver.errors import DataError, NotFoundError
 from dl_driver.formats import get_format
-from dl_driver.storage.base import Storage
+from dl_driver.storage.base import ObjectInfo, Storage
 
 _PROBES, _PROBES_REMOTE = 1024, 32
 
@@ -21,11 +21,12 @@ def locate_files(storage: Storage, files: ComputedFiles) -> tuple[FileSet, Seque
     where they cannot be looked up. Of a format without files all are as computed."""
     if not get_format(files.format, files.options).stored:
         return files, ()
-    probes = _probes(len(files), _PROBES_REMOTE if storage.remote else _PROBES)
-    missing = next((key for key in map(files.key, probes) if not _exists(storage, key)), None)
-    if missing is None:
-        return files, ()
-    return _listed(storage, files, missing)
+    for number in _probes(len(files), _PROBES_REMOTE if storage.remote else _PROBES):
+        found = _look_up(storage, files.key(number))
+        if found is None:
+            return _listed(storage, files, files.key(number))
+        _check_size(storage, files, number, found)
+    return files, ()
 
 
 def _probes(count: int, limit: int) -> Sequence[int]:
@@ -34,12 +35,22 @@ def _probes(count: int, limit: int) -> Sequence[int]:
     return [index * (count - 1) // max(1, number - 1) for index in range(number)]
 
 
-def _exists(storage: Storage, key: str) -> bool:
+def _look_up(storage: Storage, key: str) -> ObjectInfo | None:
     try:
-        storage.stat(key)
+        return storage.stat(key)
     except NotFoundError:
-        return False
-    return True
+        return None
+
+
+def _check_size(storage: Storage, files: ComputedFiles, number: int, found: ObjectInfo) -> None:
+    """Of a format whose files tell nothing but by their size. A data set of drawn sizes may come from another draw."""
+    expected = files.size(number) if files.file_format.indexed_by_size and files.uniform else None
+    if expected is not None and found.size != expected:
+        raise DataError(
+            f"{storage.uri.rstrip('/')}/{found.key}: holds {found.size} bytes, the workload says {expected}; check"
+            " dataset.record_length_bytes, record_dims, record_element_type and num_samples_per_file against the data"
+            " set"
+        )
 
 
 def _listed(storage: Storage, files: ComputedFiles, missing: str) -> tuple[FileSet, Sequence[str]]:

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dl_driver.errors import FormatError
-from dl_driver.formats.base import ArraySpec, ContentReader, RecordSpec
+from dl_driver.errors import DataError, FormatError
+from dl_driver.formats.base import DEFAULTS, ArraySpec, ContentReader, FormatOptions, RecordSpec
+from dl_driver.formats.expectation import Expectation
 from dl_driver.formats.lines import LineFormat, content_parts
 from dl_driver.formats.spans import Placed, too_large
 
@@ -30,6 +31,15 @@ class JsonLines(LineFormat):
 
     name = "jsonl"
     suffix = "jsonl"
+
+    def __init__(self, options: FormatOptions = DEFAULTS) -> None:
+        super().__init__(options)
+        self._expected: int | None = None
+        """Bytes of the member text, where the workload says."""
+
+    def expect(self, expectation: Expectation) -> None:
+        """See Format. Lines without a member ``text`` are another program's, of any length."""
+        self._expected = expectation.sample_bytes
 
     def file_size(self, spec: RecordSpec) -> int:
         """See Format."""
@@ -55,6 +65,12 @@ class JsonLines(LineFormat):
     def decode_line(self, line: memoryview, into: memoryview) -> Placed:
         """See LineFormat."""
         arrays = {"line": np.frombuffer(line, np.uint8)} if not self.options.decode else _arrays(bytes(line))
+        text = arrays.get("text")
+        if text is not None and self._expected not in (None, text.size):
+            raise DataError(
+                f"a line's text has {text.size} bytes, {self._expected} by the workload; check"
+                " dataset.record_length_bytes, record_dims and record_element_type against the data set"
+            )
         layout, offset = [], 0
         for name, array in arrays.items():
             offset = -(-offset // _ALIGN) * _ALIGN

@@ -17,6 +17,7 @@ from dl_driver.formats.base import ArraySpec, Layout, StreamDecoder, views
 from dl_driver.formats.expectation import Decoder
 from dl_driver.loader.filling import TAG_SHIFT
 from dl_driver.loader.plan import Delivery, LoaderPlan
+from dl_driver.loader.stages import StageWatch
 from dl_driver.storage.base import Completion, Read
 
 _ALIGN = 64
@@ -78,18 +79,18 @@ class Deliverer(Protocol):
         ...
 
 
-def make_deliverer(plan: LoaderPlan, decoder: Decoder, max_tasks: int) -> Deliverer:
+def make_deliverer(plan: LoaderPlan, decoder: Decoder, max_tasks: int, watch: StageWatch) -> Deliverer:
     """The deliverer for a plan; ``max_tasks`` are in flight at once."""
     if plan.delivery is Delivery.COPY:
-        return CopyDelivery(plan, decoder, max_tasks)
-    return WindowDelivery(plan, decoder, max_tasks)
+        return CopyDelivery(plan, decoder, max_tasks, watch)
+    return WindowDelivery(plan, decoder, max_tasks, watch)
 
 
 class CopyDelivery:
     """See Delivery.COPY."""
 
-    def __init__(self, plan: LoaderPlan, decoder: Decoder, max_tasks: int) -> None:
-        self._file_bytes, self._decoder = plan.file_bytes, decoder
+    def __init__(self, plan: LoaderPlan, decoder: Decoder, max_tasks: int, watch: StageWatch) -> None:
+        self._file_bytes, self._decoder, self._watch = plan.file_bytes, decoder, watch
         self._samples_per_file, self._crop = plan.samples_per_file, plan.crop_bytes
         self._buffers = _Buffers(max_tasks, plan.file_bytes)
 
@@ -104,10 +105,11 @@ class CopyDelivery:
         task.submitted_ns, task.done_ns = completion.submitted_ns, completion.done_ns
         if completion.first_byte_ns is not None:
             task.first_byte_ns = completion.first_byte_ns
-        started = perf_counter_ns()
         data = task.buffers[0][: completion.length]
-        self._deliver(task, views(data, self._decoder.decode(data)))
-        task.decode_ns = perf_counter_ns() - started
+        layout, task.decode_ns = self._watch.decoding(self._decoder.decode, data)
+        decoded_ns = perf_counter_ns()
+        self._deliver(task, views(data, layout))
+        self._watch.copy_ns += perf_counter_ns() - decoded_ns
         task.read_bytes = completion.length
         return None
 
@@ -139,9 +141,9 @@ class WindowDelivery:
 
     WINDOWS = 2
 
-    def __init__(self, plan: LoaderPlan, decoder: Decoder, max_tasks: int) -> None:
+    def __init__(self, plan: LoaderPlan, decoder: Decoder, max_tasks: int, watch: StageWatch) -> None:
         self._decoder, self._files, self._crop = decoder, plan.files, plan.crop_bytes
-        self._window = plan.window_bytes
+        self._window, self._watch = plan.window_bytes, watch
         self._buffers = _Buffers(max_tasks * self.WINDOWS, plan.window_bytes)
 
     def begin(self, task: Task) -> Sequence[Read]:
@@ -159,11 +161,9 @@ class WindowDelivery:
         task.submitted_ns = task.submitted_ns or completion.submitted_ns
         if window == 0 and completion.first_byte_ns is not None:
             task.first_byte_ns = completion.first_byte_ns
-        started = perf_counter_ns()
         while state.fed in state.arrived:
             self._feed(task, state, state.arrived.pop(state.fed))
             state.fed += 1
-        task.decode_ns += perf_counter_ns() - started
         if not state.ended:
             return self._further(task, state)
         if state.returned < state.submitted:
@@ -199,8 +199,11 @@ class WindowDelivery:
                 raise FormatError("the file grew while it was read")
             return
         window = task.buffers[state.fed % self.WINDOWS][:length]
-        state.decoder.feed(window)
+        _, decode_ns = self._watch.decoding(state.decoder.feed, window)
+        task.decode_ns += decode_ns
+        decoded_ns = perf_counter_ns()
         self._copy_crop(task, state, window)
+        self._watch.copy_ns += perf_counter_ns() - decoded_ns
         state.fed_bytes += length
         state.ended = length < self._window
 
@@ -215,10 +218,9 @@ class WindowDelivery:
             state.copied += count
 
     def _finish(self, task: Task, state: StreamState) -> None:
-        started = perf_counter_ns()
-        name = state.decoder.finish()[0].name
-        task.decode_ns += perf_counter_ns() - started
-        task.layout = (ArraySpec(name, "|u1", crop_shape(state.copied), 0),)
+        layout, decode_ns = self._watch.decoding(state.decoder.finish)
+        task.decode_ns += decode_ns
+        task.layout = (ArraySpec(layout[0].name, "|u1", crop_shape(state.copied), 0),)
         task.length, task.read_bytes = state.copied, state.fed_bytes
 
 

@@ -110,6 +110,8 @@ class Batches:
         self.order: EpochOrder | None = None
         self.records = slab.view
         """Where a filler writes samples' records, from ``Filling.header`` on."""
+        self.without_place = 0
+        """Samples (or runs of them) that readers could have begun since this was set to 0, had there been places."""
         self._layouts: dict[Layout, int] = {}
         self._last_layout: Layout = ()
         self._last_layout_number = -1
@@ -135,6 +137,8 @@ class Batches:
             data = self._slab.view[start : start + self._slab.data_bytes]
             place = self._slab_address + start
             return Filling(step, slot, files, samples, count, data, place, header, count, chosen=chosen)
+        if order is not None and reader.step < order.steps:
+            self.without_place += self._plan.depth - reader.busy
         return None
 
     def busy(self, reader: Reader, file: int, count: int = 1) -> None:
@@ -164,6 +168,11 @@ class Batches:
         if self._preprocessing is not None:
             for done in self._preprocessing.finished():
                 self._filled(*done)
+
+    @property
+    def preprocessing(self) -> int:
+        """Samples (or runs of them) that take their preprocess_time."""
+        return 0 if self._preprocessing is None else len(self._preprocessing)
 
     def timeout_ns(self, timeout_ns: int | None) -> int | None:
         """How long may be waited, of this time at most, until a sample has been preprocessed."""
@@ -230,6 +239,9 @@ class _Preprocessing:
         self._duration, self._random = duration, np.random.default_rng(seed)
         self._due: list[tuple[int, int, Reader, Filling, int]] = []
         self._added = 0
+
+    def __len__(self) -> int:
+        return len(self._due)
 
     def add(self, reader: Reader, filling: Filling, count: int) -> None:
         """Start with so many samples."""

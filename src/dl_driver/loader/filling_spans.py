@@ -18,7 +18,7 @@ from dl_driver.loader.filling import NUMBER_MASK, TAG_SHIFT, Batches, Filling, R
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.slab import PACK_RECORD, RECORD, RUN, records_of
 from dl_driver.loader.spans import BatchRoom, GroupTask, IndexTask, Located, Part, SpanDelivery, parts_of, parts_of_runs
-from dl_driver.storage.base import Completion, Read, ReadQueue
+from dl_driver.storage.base import Completion, Read
 
 
 @dataclass(slots=True)
@@ -50,13 +50,13 @@ class SpanFiller:
         plan: LoaderPlan,
         batches: Batches,
         file_format: Format,
-        size_of: Callable[[str], int],
-        queue: ReadQueue,
+        spans: SpanDelivery,
+        release: Callable[[int], None],
     ) -> None:
-        """``size_of`` tells an object's bytes; ``queue`` is what the reads are submitted to."""
-        self._plan, self._batches, self._format, self._release = plan, batches, file_format, queue.release
+        """``release`` closes a task's session, see ReadQueue.release."""
+        self._plan, self._batches, self._format, self._release = plan, batches, file_format, release
         self._in_runs = file_format.shuffle_unit(plan.samples_per_file) >= LARGE_UNIT
-        self._spans = SpanDelivery(plan, file_format, size_of, queue.spreads)
+        self._spans = spans
         self._readers: dict[int, _Reader] = {}
         self._groups: dict[int, tuple[GroupTask, Reader, Filling]] = {}
         self._indexing: dict[int, tuple[IndexTask, Reader]] = {}

@@ -8,7 +8,7 @@ in lists in place of objects.
 """
 
 from collections.abc import Sequence
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time_ns
 
 from dl_driver.errors import DataError, FormatError
 from dl_driver.formats.expectation import Decoder
@@ -16,6 +16,7 @@ from dl_driver.loader.delivery import check_room
 from dl_driver.loader.filling import Batches, Filling, Reader
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.slab import PACK_RECORD, RECORD
+from dl_driver.loader.stages import StageWatch
 from dl_driver.storage.base import Completion, Read
 
 _read = tuple.__new__
@@ -38,8 +39,8 @@ class _Batch:
 class WholeFiller:
     """See Filler. What is in flight has a place number, which is the tag of its read."""
 
-    def __init__(self, plan: LoaderPlan, batches: Batches, decoder: Decoder) -> None:
-        self._plan, self._batches, self._decode = plan, batches, decoder.decode
+    def __init__(self, plan: LoaderPlan, batches: Batches, decoder: Decoder, watch: StageWatch) -> None:
+        self._plan, self._batches, self._decode, self._watch = plan, batches, decoder.decode, watch
         self._beginning: dict[int, _Batch] = {}
         """Of each reader the batch whose samples are being begun; earlier ones may still have samples in flight."""
         self._free: list[int] = []
@@ -85,10 +86,12 @@ class WholeFiller:
     def arrived(self, completions: Sequence[Completion], reads: list[Read]) -> None:
         """See Filler."""
         batches, decode, room, stride = self._batches, self._decode, self._plan.file_bytes, self._plan.stride
+        total_ns, sampled = 0, bool(completions) and self._watch.sample_is_due()
         for place, length, submitted_ns, first_byte_ns, done_ns, error in completions:
             batch, position = self._batch_of[place], self._position_of[place]
             if error is not None:
                 raise error
+            cpu_ns = thread_time_ns() if sampled else 0
             started = perf_counter_ns()
             try:
                 check_room(length, room)
@@ -96,6 +99,10 @@ class WholeFiller:
             except (FormatError, DataError) as wrong:
                 raise batches.named(wrong, batch.files[position]) from wrong
             decode_ns = perf_counter_ns() - started
+            if sampled:
+                self._watch.sample(decode_ns, thread_time_ns() - cpu_ns)
+                sampled = self._watch.sample_is_due()
+            total_ns += decode_ns
             self._free.append(place)
             PACK_RECORD(
                 batches.records, batch.filling.header + position * _RECORD_BYTES, batch.files[position],
@@ -103,6 +110,7 @@ class WholeFiller:
                 -1 if first_byte_ns is None else first_byte_ns, done_ns, decode_ns, batches.layout_number(layout),
             )  # fmt: skip
             batches.done(batch.reader, batch.filling, 1)
+        self._watch.decode_ns += total_ns
 
     def revoke(self) -> None:
         """See Filler."""

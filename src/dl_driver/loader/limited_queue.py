@@ -14,17 +14,18 @@ class LimitedQueue:
 
     def __init__(self, queue: ReadQueue, depth: int) -> None:
         self._queue, self._depth, self.spreads = queue, depth, queue.spreads
-        self._in_flight = 0
+        self.in_flight = 0
+        """Reads that the queue has."""
         self._kept_back: deque[Read] = deque()
         self.release, self.report, self.close = queue.release, queue.report, queue.close
 
     def submit(self, reads: Sequence[Read]) -> None:
         """See ReadQueue, but any number."""
-        room = self._depth - self._in_flight
+        room = self._depth - self.in_flight
         if self._kept_back or len(reads) > room:
             self._kept_back.extend(reads)
             reads = [self._kept_back.popleft() for _ in range(min(room, len(self._kept_back)))]
-        self._in_flight += len(reads)
+        self.in_flight += len(reads)
         if reads:
             self._queue.submit(reads)
 
@@ -36,7 +37,7 @@ class LimitedQueue:
     def wait(self, timeout_ns: int | None = None) -> Sequence[Completion]:
         """See ReadQueue."""
         completions = self._queue.wait(timeout_ns)
-        self._in_flight -= len(completions)
+        self.in_flight -= len(completions)
         if self._kept_back:
             self.submit(())
         return completions

@@ -15,6 +15,7 @@ from dl_driver import errors
 from dl_driver.dataset.order import EpochOrder
 from dl_driver.errors import ConfigError, DlDriverError, Problem
 from dl_driver.formats.base import Layout
+from dl_driver.metrics.stages import StageTotals
 from dl_driver.storage.base import QueueReport
 
 START, CREDIT, DRAIN, ASK = b"S", b"C", b"D", b"Q"
@@ -40,7 +41,7 @@ class WorkerReport:
     """What a worker did so far."""
 
     queue: QueueReport
-    cpu_ns: int
+    stages: StageTotals
     decoding: Mapping[str, int] = field(default_factory=dict)
     """See Format.report."""
     indexes: int = 0

@@ -26,6 +26,7 @@ from dl_driver.loader.reading import ReaderLoop
 from dl_driver.loader.slab import IDLE, Slab, records_of
 from dl_driver.loader.worker import WorkerPayload
 from dl_driver.metrics.clock import Waiter
+from dl_driver.metrics.stages import StageTotals, total_of
 from dl_driver.processes import WorkerProcess, describe_exit, explain_exit
 
 
@@ -285,6 +286,10 @@ class WorkerPool:
         while len(self._reports) < len(self._links):
             self.pump(None)
         return self._reports
+
+    def stages(self) -> StageTotals | None:
+        """Where the workers' time went so far; None where the reading is done in this process, beside all else."""
+        return None if self.inline else total_of(report.stages for report in self.report())
 
     def describe_reading(self) -> str:
         """The files being read now, in words, for an error."""

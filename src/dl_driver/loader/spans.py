@@ -39,6 +39,7 @@ from dl_driver.loader.filling import TAG_SHIFT
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.sizing import LINE, landing_bytes
 from dl_driver.loader.slab import round_up
+from dl_driver.loader.stages import StageWatch
 from dl_driver.storage.base import Completion, Read, Spread
 
 INDEX_CACHE_BYTES = 64 << 20
@@ -223,11 +224,16 @@ class SpanDelivery:
     """See Delivery.SPANS and Delivery.UNPACK."""
 
     def __init__(
-        self, plan: LoaderPlan, file_format: Format, size_of: Callable[[str], int], spreads: bool = False
+        self,
+        plan: LoaderPlan,
+        file_format: Format,
+        size_of: Callable[[str], int],
+        watch: StageWatch,
+        spreads: bool = False,
     ) -> None:
         """``size_of`` tells an object's bytes; it is asked for those alone that are read from their end. ``spreads``:
         whether several spans may be one read (ReadQueue.spreads)."""
-        self._plan, self._format, self._size_of = plan, file_format, size_of
+        self._plan, self._format, self._size_of, self._watch = plan, file_format, size_of, watch
         self._in_place = plan.delivery is Delivery.SPANS
         self._are_views = file_format.reading(plan.samples_per_file) is not Reading.UNPACKED
         self._spare: list[memoryview] = []
@@ -365,10 +371,8 @@ class SpanDelivery:
         """All bytes of a group are there: decode them. Raises FormatError or DataError without the file's name. A group
         without reads has no time of submission."""
         task.done_ns = done_ns
-        started = perf_counter_ns()
         self._check_lengths(task)
-        task.placed = self._place(task)
-        task.decode_ns = perf_counter_ns() - started
+        task.placed, task.decode_ns = self._place(task)
 
     def forget(self, task: GroupTask) -> None:
         """The task is over: its buffer may be used by another."""
@@ -414,38 +418,43 @@ class SpanDelivery:
             if task.arrived[0] < landing.least(end - first):
                 raise FormatError(f"the file ends before byte {end}, to which samples in its index reach")
 
-    def _place(self, task: GroupTask) -> Sequence[Placed]:
-        """Samples with their place in the batch."""
-        decode, landed, room = self._format.decode_group, task.landed, task.room
-        index, group = task.located.index, task.located.group
+    def _decode(self, task: GroupTask, into: memoryview) -> tuple[Sequence[Placed], int]:
+        """See Format.decode_group; and how long it took."""
+        located = task.located
+        return self._watch.decoding(self._format.decode_group, located.index, located.group, task.landed, into)
+
+    def _place(self, task: GroupTask) -> tuple[Sequence[Placed], int]:
+        """Samples with their place in the batch, and how long decoding them took."""
+        landed, room = task.landed, task.room
         if self._in_place:
-            placed = decode(index, group, landed, landed.data)
+            placed, decode_ns = self._decode(task, landed.data)
             if isinstance(placed, PlacedRows):
-                return placed.moved(task.start)
-            return [Placed(task.start + start, length, layout) for start, length, layout in placed]
+                return placed.moved(task.start), decode_ns
+            return [Placed(task.start + start, length, layout) for start, length, layout in placed], decode_ns
         if self._plan.crop_bytes:
             return self._cropped(task)
         start = room.used
-        placed = decode(index, group, landed, room.data[start:])
+        placed, decode_ns = self._decode(task, room.data[start:])
         if isinstance(placed, PlacedRows):
             room.used = start + round_up(placed.end, LINE)
-            return placed.moved(start)
+            return placed.moved(start), decode_ns
         if placed:
             room.used = start + round_up(max(sample.start + sample.length for sample in placed), LINE)
-        return [Placed(start + sample.start, sample.length, sample.layout) for sample in placed]
+        return [Placed(start + sample.start, sample.length, sample.layout) for sample in placed], decode_ns
 
-    def _cropped(self, task: GroupTask) -> Sequence[Placed]:
+    def _cropped(self, task: GroupTask) -> tuple[Sequence[Placed], int]:
         """The first bytes of each sample's first array, copied."""
-        index, group = task.located.index, task.located.group
-        source = task.landed.data if self._are_views else self._scratch_for(len(group.samples))
-        cropped = []
-        for start, length, layout in self._format.decode_group(index, group, task.landed, source):
+        source = task.landed.data if self._are_views else self._scratch_for(len(task.located.group.samples))
+        placed, decode_ns = self._decode(task, source)
+        decoded_ns, cropped = perf_counter_ns(), []
+        for start, length, layout in placed:
             flat = np.ascontiguousarray(view(source[start : start + length], layout[0])).reshape(-1).view(np.uint8)
             count = min(self._plan.crop_bytes, flat.size)
             at = task.room.used
             np.copyto(np.frombuffer(task.room.take(count), np.uint8), flat[:count])
             cropped.append(Placed(at, count, (ArraySpec(layout[0].name, "|u1", crop_shape(count), 0),)))
-        return cropped
+        self._watch.copy_ns += perf_counter_ns() - decoded_ns
+        return cropped, decode_ns
 
     def _scratch_for(self, samples: int) -> memoryview:
         size = samples * round_up(self._plan.sample_bytes, LINE)

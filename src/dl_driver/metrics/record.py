@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dl_driver.metrics.histogram import Histogram
+from dl_driver.metrics.stages import StageTotals
 
 Int64 = NDArray[np.int64]
 
@@ -61,6 +62,8 @@ class Block:
     """From before the loader was asked for the epoch until past the last barrier."""
     steps_expected: int
     stamps: StepStamps
+    stages: StageTotals | None = None
+    """Of the workers, from before the block until after it."""
 
     @property
     def steps(self) -> int:

@@ -11,6 +11,8 @@ from rich.text import Text
 from dl_driver.metrics.histogram import Histogram
 from dl_driver.metrics.record import Block, Phase, RunRecord
 from dl_driver.report.facts import WorkloadFacts
+from dl_driver.report.held import HELD, held_in_numbers
+from dl_driver.report.stages import Stage, StageTimes
 from dl_driver.report.summary import PhaseFigures, Summary, TimeShares, block_figures
 
 _BAR = 40
@@ -22,7 +24,7 @@ def console_summary(record: RunRecord, summary: Summary, facts: WorkloadFacts) -
     """What a run came to, with or without colour; the verdict comes last, where the eye is."""
     paragraphs = [_title(record, facts), _epochs(record, facts)]
     if summary.shares is not None:
-        paragraphs.append(_shares(summary.shares, record))
+        paragraphs += [_shares(summary.shares), _workers(record, summary, facts)]
     paragraphs += [_latencies(record), _verdicts(summary, facts), _closing(record, summary, facts)]
     return Text("\n\n").join(paragraph for paragraph in paragraphs if paragraph.plain)
 
@@ -64,13 +66,50 @@ def _epoch_row(block: Block, facts: WorkloadFacts) -> Sequence[str]:
     )
 
 
-def _shares(shares: TimeShares, record: RunRecord) -> Text:
+def _shares(shares: TimeShares) -> Text:
     rows = (("computing", shares.computing), ("waiting for data", shares.waiting), ("barrier", shares.barrier))
     lines = [f"{name:<16}  {share * 100:5.1f} %  {'#' * round(share * _BAR)}".rstrip() for name, share in rows]
-    lines.append(f"{'decoding':<16}  {shares.decode_s:5.2f} s  in the workers, beside the above")
-    counted = (f"{name}: {count:,}" for name, count in record.loader.decoding.items())
-    lines += [f"{'':<16}  {line}" for line in counted if line not in record.warnings]
     return Text("\n".join(("Where the accelerators' time went", *lines)))
+
+
+def _workers(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> Text:
+    """The stages of each phase that took any time, and what the format counted."""
+    phases = [("training", summary.training_stages), ("evaluation", summary.evaluation_stages)]
+    measured = [(name, times) for name, times in phases if times is not None]
+    counted = (f"{name}: {count:,}" for name, count in record.loader.decoding.items())
+    lines = [line for line in counted if line not in record.warnings]
+    if measured:
+        heads = ["seconds of the workers", *(cell for name, _ in measured for cell in (name, "%"))]
+        rows = [row for name, field in _STAGES if (row := _stage_row(name, field, [times for _, times in measured]))]
+        lines = [_table(heads, rows, left=0), *lines]
+    elif summary.shares is not None:
+        lines = [f"decoding: {summary.shares.decode_s:,.2f} s", *lines]
+    where = f"Where the workers' time went: {facts.format}, {_count(record.loader.workers, 'worker process')}"
+    return Text("\n".join((where, *lines)))
+
+
+_STAGES = (
+    ("waiting for storage", "read_wait_s"),
+    ("reading", "read_cpu_s"),
+    ("decoding", "decode_s"),
+    ("  of that on a CPU", "decode_cpu_s"),
+    ("copying", "copy_s"),
+    ("preprocessing", "preprocess_s"),
+    ("batches not taken yet", "full_s"),
+    ("nothing left to read", "idle_s"),
+    ("no core to run on", "other_s"),
+)
+
+
+def _stage_row(name: str, field: str, phases: Sequence[StageTimes]) -> list[str]:
+    """Seconds and their share of each phase; nothing where none comes to 0.1 %."""
+    cells, shares = [name], []
+    for times in phases:
+        seconds = getattr(times, field)
+        share = 0.0 if seconds is None else 100 * seconds / times.worker_s
+        cells += ["-" if seconds is None else f"{seconds:,.2f}", "-" if seconds is None else f"{share:.1f}"]
+        shares.append(share)
+    return cells if max(shares) >= 0.1 else []
 
 
 def _latencies(record: RunRecord) -> Text:
@@ -108,7 +147,7 @@ def _phase(label: str, phase: PhaseFigures, facts: WorkloadFacts, *, decides: bo
 
 
 def _closing(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> Text:
-    lines = [Text(_conclusion(summary, record, facts))]
+    lines = [Text(textwrap.fill(_conclusion(summary, record, facts), _WIDTH))]
     lines += [Text(textwrap.fill(f"Warning: {warning}", _WIDTH), style="yellow") for warning in record.warnings]
     if record.partial:
         lines.append(Text(f"Partial: {record.partial}", style="bold yellow"))
@@ -116,18 +155,17 @@ def _closing(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> Text:
 
 
 def _conclusion(summary: Summary, record: RunRecord, facts: WorkloadFacts) -> str:
-    shares = summary.shares
-    if shares is None or summary.target_met is None:
+    if summary.shares is None or summary.target_met is None:
         return "Too few steps to say whether the data came in time."
     if facts.data_uri == "null://" or not record.loader.reads:
-        kept_up = "kept up" if summary.target_met else "itself did not keep up"
-        return f"There was no storage to wait for: this machine {kept_up}."
+        if summary.target_met:
+            return "There was no storage to wait for: this machine kept up."
+        return (
+            f"There was no storage to wait for: this machine itself did not keep up.{held_in_numbers(summary, record)}"
+        )
     if summary.target_met:
         return "The storage kept the accelerators busy."
-    decoding = shares.decode_s / max(1, record.loader.workers)
-    if decoding > 0.5 * summary.training_s:
-        return "Decoding in the workers, not the storage, held the accelerators."
-    return "The storage, read in this way, did not keep the accelerators busy."
+    return f"{HELD[summary.held_by or Stage.STORAGE]}{held_in_numbers(summary, record)}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:

@@ -9,12 +9,14 @@ It reports figures in MLPerf Storage's terms; it is no MLPerf result.
 import csv
 import io
 import json
+from dataclasses import fields
 from typing import Any
 
 from dl_driver import __version__
 from dl_driver.metrics.histogram import Histogram
 from dl_driver.metrics.record import RunRecord
 from dl_driver.report.facts import WorkloadFacts
+from dl_driver.report.stages import StageTimes
 from dl_driver.report.summary import Summary
 
 _BACKENDS = {"direct": "directio", "az": "azure"}
@@ -82,6 +84,9 @@ def _report(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> dict[s
         **_milliseconds("ttfb_", latencies.first_byte),
         "memory_usage_mb": None if record.peak_memory_bytes is None else record.peak_memory_bytes / 1e6,
         "visited_items_sample": list(order.first) if order else [],
+        "held_by": summary.held_by.value if summary.held_by else None,
+        "workers": record.loader.workers,
+        **_stages(summary.stages),
         "engine": record.loader.engine,
         "direct_fallbacks": record.loader.fallbacks,
         "requests": record.loader.requests,
@@ -98,6 +103,14 @@ def _report(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> dict[s
             "kernel": record.host.kernel,
             "python": record.host.python,
         },
+    }
+
+
+def _stages(times: StageTimes | None) -> dict[str, float | None]:
+    """Seconds of each stage, as ``stage_decode_secs``."""
+    return {
+        f"stage_{field.name.removesuffix('_s')}_secs": None if times is None else getattr(times, field.name)
+        for field in fields(StageTimes)
     }
 
 

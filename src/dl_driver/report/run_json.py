@@ -4,12 +4,14 @@
 """run.json: what ran, on what, and how it was read. Secrets never get here."""
 
 import json
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 
 from dl_driver import __version__
 from dl_driver.config.secrets import without_secrets
 from dl_driver.metrics.record import RunRecord
 from dl_driver.report.facts import WorkloadFacts
+from dl_driver.report.stages import StageTimes
 from dl_driver.report.summary import Summary
 
 _PACKAGES = ("numpy", "pydantic", "hydra-core", "pyarrow", "isal")
@@ -41,6 +43,12 @@ def run_json(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> str:
         "samples": summary.samples,
         "bytes": summary.bytes,
         "decode_s": summary.shares.decode_s if summary.shares else None,
+        "stages": {
+            "format": facts.format,
+            "train": _stages(summary.training_stages),
+            "eval": _stages(summary.evaluation_stages),
+        },
+        "held_by": summary.held_by.value if summary.held_by else None,
         "access_order": {"first": list(record.access_order.first), "blake2b_128": record.access_order.digest}
         if record.access_order
         else None,
@@ -48,6 +56,10 @@ def run_json(record: RunRecord, summary: Summary, facts: WorkloadFacts) -> str:
         "warnings": list(record.warnings),
     }
     return json.dumps(without_secrets(content), indent=2) + "\n"
+
+
+def _stages(times: StageTimes | None) -> dict[str, float | None] | None:
+    return None if times is None else asdict(times)
 
 
 def _version(package: str) -> str | None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from dl_driver.metrics.record import Block, Phase, RunRecord
 from dl_driver.report.facts import WorkloadFacts
+from dl_driver.report.stages import Stage, StageTimes, stage_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class Summary:
     batches: int
     training_s: float
     """Wall time of the training blocks."""
+    training_stages: StageTimes | None = None
+    evaluation_stages: StageTimes | None = None
 
     @property
     def target_met(self) -> bool | None:
@@ -92,19 +95,32 @@ class Summary:
         phase = self.training or self.evaluation
         return None if phase is None else phase.target_met
 
+    @property
+    def stages(self) -> StageTimes | None:
+        """Of the phase that is held against the threshold."""
+        return self.evaluation_stages if self.training is None else self.training_stages
+
+    @property
+    def held_by(self) -> Stage | None:
+        """What kept accelerators waiting, where the threshold was missed."""
+        return self.stages.held_by if self.stages is not None and self.target_met is False else None
+
 
 def summarize(record: RunRecord, facts: WorkloadFacts) -> Summary:
     """All figures of a run."""
     training = _blocks(record, Phase.TRAIN)
-    main = training or _blocks(record, Phase.EVALUATE)
+    evaluation = _blocks(record, Phase.EVALUATE)
+    main = training or evaluation
     return Summary(
         training=_phase(training, facts),
-        evaluation=_phase(_blocks(record, Phase.EVALUATE), facts),
+        evaluation=_phase(evaluation, facts),
         shares=_shares(main),
         samples=sum(int(block.stamps.samples.sum()) for block in main),
         bytes=sum(int(block.stamps.bytes.sum()) for block in main),
         batches=sum(block.stamps.wait_ns.size for block in main),
         training_s=sum(block.duration_ns for block in main) / 1e9,
+        training_stages=stage_times(training),
+        evaluation_stages=stage_times(evaluation),
     )
 
 

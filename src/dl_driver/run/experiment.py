@@ -232,18 +232,21 @@ class Experiment:
         after_step = None
         if phase is Phase.TRAIN and self._plugins.follow_steps:
             after_step = lambda step: self._plugins.after_step(first_step + step)  # noqa: E731
-        start, begun = datetime.now(), perf_counter_ns()
         order = lane.feed.order
         if self._workload.train.seed_change_epoch:
             order = order.reseeded(epoch)
+        before = lane.pool.stages()
+        start, begun = datetime.now(), perf_counter_ns()
         done = lane.accelerators.run(order, compute_ns, recorder, run_start, after_step)
         ended = perf_counter_ns()
+        end, after = datetime.now(), lane.pool.stages()
+        stages = None if before is None or after is None else after - before
         stamps = recorder.stamps(done)
         if phase is Phase.TRAIN:
             self._steps_done += done
         self._overshoot.merge(lane.accelerators.overshoot)
         lane.accelerators.overshoot = Histogram()
-        block = Block(phase, epoch, 1, start, datetime.now(), ended - begun, steps, stamps)
+        block = Block(phase, epoch, 1, start, end, ended - begun, steps, stamps, stages)
         self._observer.block_ends(block)
         return block
 
