@@ -4,6 +4,7 @@
 """nginx as a plain server of files, for benchmarks (Debian: nginx-light): it checks no signature."""
 
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from dl_driver.testing.guard import Bounds, ServerMissingError, free_port, guarded, work_folder
 from dl_driver.testing.requests import answers
 
+_MOST_OPEN_FILES = 200_000
 _CONFIGURATION = """
 daemon off;
 {user}
@@ -26,7 +28,7 @@ http {{
     tcp_nodelay on;
     keepalive_requests 1000000000;
     keepalive_timeout 600s;
-    open_file_cache max=200000 inactive=600s;
+    open_file_cache max={open_files} inactive=600s;
     open_file_cache_valid 600s;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -84,6 +86,8 @@ def nginx(
             root=Path(root).absolute(),
             tls="" if certificate is None else " ssl",
             certificate=pem,
+            # Each takes a descriptor of a process; half of those are left for connections and the rest.
+            open_files=min(_MOST_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2),
             sendfile="on" if sendfile else "off",
             listing="" if listing is None else _answer_listing(*listing),
         )
