@@ -65,7 +65,8 @@ def seaweedfs(
         arguments = [
             weed, "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
-            "-master.volumeSizeLimitMB=256", "-volume.max=50", "-master.telemetry=false",
+            # Each bucket takes several volumes, which grow as they are filled: 50 are used up by 8 buckets.
+            "-master.volumeSizeLimitMB=256", "-volume.max=1000", "-master.telemetry=false",
             "-s3", f"-s3.port={s3}", f"-s3.config={identities}", "-s3.iam=false",
             # Ports that are the same for every server, so that two of them could not run side by side.
             "-s3.port.iceberg=0", "-s3.port.lance=0",
