@@ -72,6 +72,15 @@ class _Place:
         return f"{'az://account' if self.azure else 's3:/'}/{self.bucket}/data/train"
 
 
+def _small_targets() -> list[Target]:
+    return [
+        Target("dl-driver, objects/s", 44_831, lambda case: case.median(_OURS)),
+        *(Target(f"times {name}", 5, partial(_ratio, name)) for name in _OBSTORE),
+        Target("times s3dlio", 10, partial(_ratio, "s3dlio")),
+        *_cost_targets(_OBSTORE, 0.2),
+    ]
+
+
 def one_kib(options: Options) -> Iterator[Case]:
     """1 KiB samples, signed."""
     wanted = _Set(500, 1024, 64, 0.2) if options.quick else _Set(20_000, 1024, 64)
@@ -79,12 +88,7 @@ def one_kib(options: Options) -> Iterator[Case]:
         "1 KiB NPZ objects on s3://, signed",
         wanted,
         options,
-        [
-            Target("dl-driver, objects/s", 44_831, lambda case: case.median(_OURS)),
-            *(Target(f"times {name}", 5, partial(_ratio, name)) for name in _OBSTORE),
-            Target("times s3dlio", 10, partial(_ratio, "s3dlio")),
-            *_cost_targets(_OBSTORE, 0.2),
-        ],
+        _small_targets(),
     )
 
 
@@ -95,12 +99,7 @@ def one_kib_nginx(options: Options) -> Iterator[Case]:
         "1 KiB NPZ objects on s3://, signed, from nginx",
         wanted,
         options,
-        [
-            Target("dl-driver, objects/s", 44_831, lambda case: case.median(_OURS)),
-            *(Target(f"times {name}", 5, partial(_ratio, name)) for name in _OBSTORE),
-            Target("times s3dlio", 10, partial(_ratio, "s3dlio")),
-            *_cost_targets(_OBSTORE, 0.2),
-        ],
+        _small_targets(),
         _nginx,
         note=_NGINX,
     )

@@ -16,9 +16,10 @@ from dl_driver.dataset.generate import Generation, generate
 from dl_driver.dataset.order import EpochOrder, SampleRun
 from dl_driver.errors import FormatError
 from dl_driver.formats.spans import SpanShape
+from dl_driver.loader.landing import Landing, landing_of
 from dl_driver.loader.loader import Loader
+from dl_driver.loader.parts import Part, parts_of_runs
 from dl_driver.loader.slab import RECORD, RUN, records_of
-from dl_driver.loader.spans import Landing, Part, landing_of, parts_of_runs
 from dl_driver.metrics.record import Phase
 from dl_driver.run.feeds import make_feed
 

@@ -28,10 +28,11 @@ from dl_driver.formats.spans import (
 from dl_driver.loader import reading as reading_module
 from dl_driver.loader import sizing as sizing_module
 from dl_driver.loader.filling import divided
+from dl_driver.loader.index_cache import IndexCache
 from dl_driver.loader.limited_queue import LimitedQueue
 from dl_driver.loader.loader import Loader
+from dl_driver.loader.parts import Part, parts_of
 from dl_driver.loader.sizing import Depth, make_plan
-from dl_driver.loader.spans import IndexCache, Part, parts_of
 from dl_driver.storage.base import Completion, Piece, Read, StorageSettings
 from dl_driver.storage.memory import MemoryQueue, MemoryStorage
 

@@ -21,8 +21,6 @@ from dl_driver.formats.base import (
     ContentReader,
     Format,
     FormatOptions,
-    Indexing,
-    Reading,
     RecordSpec,
 )
 from dl_driver.formats.expectation import SAMPLES_ARRAY, Expectation, check_layout
@@ -30,7 +28,8 @@ from dl_driver.formats.inflate import DAMAGED_ZIP, USUAL_RATIO, most_deflated, z
 from dl_driver.formats.npy_header import build_npy_header, interpret_npy_header
 from dl_driver.formats.npz import Npz
 from dl_driver.formats.placing import aligned, place_arrays
-from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, WholeFile, too_large
+from dl_driver.formats.spans import FileIndex, Group, Landed, Placed, too_large
+from dl_driver.formats.unpacked_whole import UnpackedWhole
 from dl_driver.storage.base import Piece
 
 _Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
@@ -45,13 +44,12 @@ def npz(options: FormatOptions = DEFAULTS) -> Format:
     return DeflatedNpz(options) if options.compression == "zip" else Npz(options)
 
 
-class DeflatedNpz(Format):
+class DeflatedNpz(UnpackedWhole):
     """See Format."""
 
     name = "npz"
     suffix = "npz"
     compressions = frozenset({"zip"})
-    streams = False
 
     def __init__(self, options: FormatOptions = DEFAULTS) -> None:
         super().__init__(options)
@@ -74,25 +72,11 @@ class DeflatedNpz(Format):
         """See Format."""
         return most_deflated(spec.payload_bytes + 8 * spec.num_samples) + _CONTAINER_BYTES
 
-    def reading(self, samples_per_file: int) -> Reading:
-        """See Format."""
-        return Reading.UNPACKED
-
     def sample_bytes(self, record: RecordSpec | None, file_bytes: int, samples_per_file: int) -> int:
         """See Format."""
         if record is None:
             return USUAL_RATIO * -(-file_bytes // samples_per_file) + _CONTAINER_BYTES
         return record.sample_bytes + _CONTAINER_BYTES
-
-    def index(self, key: str, samples_per_file: int) -> Indexing:
-        """See Format."""
-        yield from ()
-        return WholeFile(samples_per_file)
-
-    def locate(self, index: FileIndex, samples: Sequence[int], limit: int) -> Sequence[Group]:
-        """See Format."""
-        assert isinstance(index, WholeFile)
-        return index.group(samples)
 
     def decode_group(self, index: FileIndex, group: Group, landed: Landed, into: memoryview) -> Sequence[Placed]:
         """See Format."""

@@ -17,7 +17,8 @@ from dl_driver.formats.expectation import Decoder, Expectation, expecting
 from dl_driver.formats.inflate import USUAL_RATIO, deflated, most_packed, unpack, zipped
 from dl_driver.formats.packing import WHOLE_FILES, packed_suffix
 from dl_driver.formats.placing import aligned, place_arrays, place_copy
-from dl_driver.formats.spans import WHOLE, FileIndex, Group, Landed, Placed, WholeFile, check_samples
+from dl_driver.formats.spans import WHOLE, FileIndex, Group, Landed, Placed, check_samples
+from dl_driver.formats.unpacked_whole import UnpackedWhole
 from dl_driver.storage.base import Piece
 
 _TEXT = 4
@@ -26,11 +27,10 @@ _SLACK = 1024
 _NO_LIMIT = 1 << 62
 
 
-class Packed(Format):
+class Packed(UnpackedWhole):
     """See Format and the module."""
 
     compressions = WHOLE_FILES
-    streams = False
 
     def __init__(self, plain: Format, options: FormatOptions) -> None:
         """``plain``: the format of what is packed."""
@@ -67,10 +67,6 @@ class Packed(Format):
 
     # Reading
 
-    def reading(self, samples_per_file: int) -> Reading:
-        """See Format."""
-        return Reading.UNPACKED
-
     def sample_bytes(self, record: RecordSpec | None, file_bytes: int, samples_per_file: int) -> int:
         """See Format: a file of one sample is unpacked into the batch as it is where its format is read so."""
         if record is None:
@@ -93,16 +89,6 @@ class Packed(Format):
     def report(self) -> Mapping[str, int]:
         """See Format."""
         return self._plain.report()
-
-    def index(self, key: str, samples_per_file: int) -> Indexing:
-        """See Format."""
-        yield from ()
-        return WholeFile(samples_per_file)
-
-    def locate(self, index: FileIndex, samples: Sequence[int], limit: int) -> Sequence[Group]:
-        """See Format."""
-        assert isinstance(index, WholeFile)
-        return index.group(samples)
 
     def decode_group(self, index: FileIndex, group: Group, landed: Landed, into: memoryview) -> Sequence[Placed]:
         """See Format."""

@@ -71,25 +71,26 @@ class Codec:
 def _gzip() -> Codec:
     from isal import igzip_lib
 
-    errors: Any = igzip_lib.IsalError
-    return Codec(
-        "gz",
-        lambda level: zlib.compressobj(level, wbits=31),
-        lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP),
-        (errors,),
-        "a gzip",
-    )
+    return _deflate("gz", 31, igzip_lib.DECOMP_GZIP, "a gzip")
 
 
 def _zlib() -> Codec:
     from isal import igzip_lib
 
+    return _deflate("", 15, igzip_lib.DECOMP_ZLIB)
+
+
+def _deflate(suffix: str, window_bits: int, flag: int, kind: str = "") -> Codec:
+    """Written by zlib, which has all efforts, and unpacked by ISA-L, which is faster."""
+    from isal import igzip_lib
+
     errors: Any = igzip_lib.IsalError
     return Codec(
-        "",
-        lambda level: zlib.compressobj(level, wbits=15),
-        lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_ZLIB),
+        suffix,
+        lambda level: zlib.compressobj(level, wbits=window_bits),
+        lambda: igzip_lib.IgzipDecompressor(flag=flag),
         (errors,),
+        kind,
     )
 
 

@@ -15,9 +15,10 @@ from dl_driver.dataset.order import LARGE_UNIT
 from dl_driver.formats.base import Format
 from dl_driver.formats.spans import FileIndex, PlacedRows
 from dl_driver.loader.filling import NUMBER_MASK, TAG_SHIFT, Batches, Filling, Reader, divided
+from dl_driver.loader.parts import Part, parts_of, parts_of_runs
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.slab import PACK_RECORD, RECORD, RUN, records_of
-from dl_driver.loader.spans import BatchRoom, GroupTask, IndexTask, Located, Part, SpanDelivery, parts_of, parts_of_runs
+from dl_driver.loader.spans import BatchRoom, GroupTask, IndexTask, Located, SpanDelivery
 from dl_driver.storage.base import Completion, Read
 
 

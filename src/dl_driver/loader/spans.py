@@ -9,15 +9,12 @@ reads like everything else in a worker.
 """
 
 import mmap
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dl_driver.dataset.order import SampleRun
 from dl_driver.errors import FormatError, NotFoundError
 from dl_driver.formats.base import ArraySpec, Format, Indexing, Reading, view
 from dl_driver.formats.spans import (
@@ -36,14 +33,15 @@ from dl_driver.formats.spans import (
 )
 from dl_driver.loader.delivery import check_room, crop_shape
 from dl_driver.loader.filling import TAG_SHIFT
+from dl_driver.loader.index_cache import IndexCache
+from dl_driver.loader.landing import Landing, landing_of
+from dl_driver.loader.parts import Part
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.sizing import LINE, landing_bytes
 from dl_driver.loader.slab import round_up
 from dl_driver.loader.stages import StageWatch
-from dl_driver.storage.base import Completion, Read, Spread
+from dl_driver.storage.base import Completion, Read
 
-INDEX_CACHE_BYTES = 64 << 20
-"""Of indexes, a worker; the last one is kept whatever its size."""
 _MAX_LANDINGS = 64
 
 
@@ -63,17 +61,6 @@ class BatchRoom:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The samples of a batch that come from one file."""
-
-    file: int
-    samples: Sequence[int]
-    """Ascending."""
-    positions: Sequence[int]
-    """Of each in the batch."""
-
-
-@dataclass(frozen=True, slots=True)
 class Located:
     """What is to be read for a group of samples of a batch."""
 
@@ -82,65 +69,6 @@ class Located:
     group: Group
     positions: Sequence[int]
     """Of each of the group's samples in the batch."""
-
-
-def parts_of(files: NDArray[np.int64], samples: NDArray[np.int64]) -> list[Part]:
-    """A batch's samples by file, in the order of each file's first sample in the batch."""
-    order = np.lexsort((samples, files))
-    by_file = files[order]
-    starts = np.flatnonzero(np.diff(by_file, prepend=by_file[0] - 1))
-    ends = np.append(starts[1:], len(files)).tolist()
-    positions, numbers = order.tolist(), samples[order].tolist()
-    parts = [
-        Part(file, numbers[start:end], positions[start:end])
-        for file, start, end in zip(by_file[starts].tolist(), starts.tolist(), ends, strict=True)
-    ]
-    parts.sort(key=lambda part: min(part.positions))
-    return parts
-
-
-def parts_of_runs(runs: Sequence[SampleRun]) -> list[Part]:
-    """Each run of samples that lie together (Format.shuffle_unit) is a part of its own, which costs the same whatever
-    its length."""
-    parts, position = [], 0
-    for file, first, count in runs:
-        parts.append(Part(file, range(first, first + count), range(position, position + count)))
-        position += count
-    return parts
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """How spans of a shape are read at once and where they land."""
-
-    first: int
-    """Bytes before the first span that are read with it, because the storage reads whole blocks."""
-    spread: Spread
-    length: int
-    """Bytes that are read."""
-    room: int
-    """Bytes of memory."""
-    starts: list[int]
-    """Where each span's first byte lands."""
-    lengths: list[int]
-    """Of each span."""
-
-    def least(self, end: int) -> int:
-        """What arrives of an object that ends at this distance from the read's first byte."""
-        return int(np.clip(end - self.spread.offsets, 0, self.spread.lengths).sum())
-
-
-def landing_of(shape: SpanShape, skip: int, alignment: int) -> Landing:
-    """The landing of spans of which the first begins ``skip`` bytes behind a multiple of the alignment."""
-    unit, wanted = max(LINE, alignment), shape.offsets + skip
-    begins = wanted - wanted % alignment
-    lengths = -(-(wanted + shape.lengths - begins) // alignment) * alignment
-    rooms = -(-lengths // unit) * unit
-    places = np.cumsum(rooms) - rooms
-    starts = (places + wanted - begins).tolist()
-    return Landing(
-        skip, Spread(begins, lengths, places), int(lengths.sum()), int(rooms.sum()), starts, shape.lengths.tolist()
-    )
 
 
 @dataclass(slots=True)
@@ -194,30 +122,6 @@ def _located_run(index: FileIndex, part: Part, group: Group) -> Located:
     """Part of a run of samples that stand one after another in the batch."""
     first = part.positions[0] + group.samples[0] - part.samples[0]
     return Located(index, part.file, group, range(first, first + len(group.samples)))
-
-
-class IndexCache:
-    """Indexes by file, those used last, up to a number of bytes."""
-
-    def __init__(self, limit: int = INDEX_CACHE_BYTES) -> None:
-        self._limit, self._used = limit, 0
-        self._kept: OrderedDict[int, FileIndex] = OrderedDict()
-
-    def get(self, file: int) -> FileIndex | None:
-        """A file's index where it is kept."""
-        index = self._kept.get(file)
-        if index is not None:
-            self._kept.move_to_end(file)
-        return index
-
-    def put(self, file: int, index: FileIndex) -> None:
-        """Keep this one, and drop those not used for longest while there are too many bytes."""
-        replaced = self._kept.pop(file, None)
-        self._kept[file] = index
-        self._used += index.nbytes - (0 if replaced is None else replaced.nbytes)
-        while self._used > self._limit and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
-            self._used -= dropped.nbytes
 
 
 class SpanDelivery:
