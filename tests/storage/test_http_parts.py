@@ -18,7 +18,7 @@ from dl_driver.storage.engines.http_response import (
     unsatisfied_total,
 )
 from dl_driver.storage.engines.http_service import parse_endpoint
-from dl_driver.storage.engines.retry import RetryBudget, jittered_delay_ns
+from dl_driver.storage.engines.retry import RetryBudget, jittered_delay_ns, rare_delay_ns
 from dl_driver.storage.redaction import redacted
 
 HEAD = b'HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 1024\r\nETag: "aB"\r\nRetry-After: 7\r\n'
@@ -84,11 +84,29 @@ def test_waits_are_jittered_and_the_budget_ends() -> None:
         assert min(delays) < most / 20
         assert most * 0.95 < max(delays) <= most
     assert max(jittered_delay_ns(30, source) for _ in range(1000)) <= 20_000_000_000
+    # Where nearly all else succeeds the first retry does not wait, the second as the first one would.
+    assert rare_delay_ns(1, source) == 0
+    for attempt, slow, most in ((1, True, 50), (2, True, 250), (2, False, 25), (3, False, 200)):
+        delays = [rare_delay_ns(attempt, source, slow=slow) / 1e6 for _ in range(1000)]
+        assert min(delays) < most / 20
+        assert most * 0.95 < max(delays) <= most
     budget = RetryBudget()
     assert [budget.spend() for _ in range(101)] == [True] * 100 + [False]
     for _ in range(5):
         budget.earn()
     assert budget.spend()
+
+
+def test_the_budget_is_strained_when_more_than_twenty_requests_failed() -> None:
+    budget = RetryBudget()
+    for _ in range(20):
+        budget.spend()
+    assert not budget.strained
+    budget.spend()
+    assert budget.strained
+    for _ in range(5):
+        budget.earn()
+    assert not budget.strained
 
 
 def test_endpoints() -> None:

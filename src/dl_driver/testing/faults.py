@@ -94,6 +94,8 @@ class _Proxy:
 
     def __init__(self, upstream: tuple[str, int], plan: FaultPlan) -> None:
         self._upstream = upstream
+        self._serving: set[asyncio.Task[None] | None] = set()
+        """Held here, since the event loop forgets a task that waits for a client that is gone."""
         self._program(plan)
 
     def _program(self, plan: FaultPlan) -> None:
@@ -121,6 +123,14 @@ class _Proxy:
         channel.send(FaultCounts(self._answers, dict(self._broken)))
 
     async def _serve_client(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._serving.add(task)
+        try:
+            await self._relay_all(client, to_client)
+        finally:
+            self._serving.discard(task)
+
+    async def _relay_all(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         _send_at_once(to_client)
         try:
             server, to_server = await asyncio.open_connection(*self._upstream, limit=HEAD_LIMIT_BYTES)

@@ -9,11 +9,8 @@ such case is counted.
 """
 
 import contextlib
-import heapq
-import itertools
-import random
 import select
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from time import perf_counter_ns
 
@@ -26,16 +23,19 @@ from dl_driver.storage.engines.http_exchange import Exchange, describe
 from dl_driver.storage.engines.http_job import Job, never_split, part_sizes, split
 from dl_driver.storage.engines.http_patience import CHECK_NS, Patience
 from dl_driver.storage.engines.http_response import Head, etag_of, retry_after_s, unsatisfied_total
+from dl_driver.storage.engines.http_retries import Retries
 from dl_driver.storage.engines.http_service import Judgement, Service
-from dl_driver.storage.engines.retry import BUDGET, RetryBudget, jittered_delay_ns
 from dl_driver.storage.engines.tls_probe import tls_trouble
 from dl_driver.storage.options import ObjectStoreOptions
 
 _SECOND = 1_000_000_000
-_PRECISE_NS = 20_000_000
+_PRECISE_NS = 10_000_000
 """Shorter waits are timed to the microsecond; the kernel counts epoll's in milliseconds."""
-_MAX_EVENTS = 64
+_MORE_EVENTS = 16
+"""Than connections, of a wait: all that is there is taken before any connection is called late."""
 _FEWEST_CONNECTIONS = 8
+_TWICE_SHARE = 4
+"""One of so many reads in flight may be asked for twice at a time."""
 _MAX_RETRY_AFTER_S = 30
 _LESS_THAN = 60  # "<"
 _completion = tuple.__new__
@@ -51,6 +51,10 @@ class HttpQueue:
         """Raises StorageError where an endpoint's name or certificates cannot be used."""
         self._service, self._options, self._limits = service, options, options.limits
         self._max = options.connections or max(depth, _FEWEST_CONNECTIONS)
+        self._twice = 0
+        """Reads that are asked for twice; each may have one more connection, unless the user said how many."""
+        self._most_twice = 0 if options.connections else self._max // _TWICE_SHARE
+        self._max_events = self._max + self._most_twice + _MORE_EVENTS
         self._whole_bytes = never_split(options.range_size)
         tls = any(endpoint.tls for endpoint in service.endpoints)
         self._tls = service.tls_context() if tls else None
@@ -69,20 +73,16 @@ class HttpQueue:
         self._connections: dict[int, Connection] = {}
         self._idle: deque[Connection] = deque()
         self._pending: deque[Job] = deque()
-        self._delayed: list[tuple[int, int, Job]] = []
         self._done: list[Completion] = []
         self._handover = Handover(service, depth)
         self._poll.register(self._handover.descriptor, select.EPOLLIN)
         self._in_flight = self._reads = self._handed_over = self._opened = 0
         self._ranged = False
         """An object was larger than what was asked of it: from now on requests name their range."""
-        self._retries: Counter[str] = Counter()
-        self._budget = RetryBudget()
+        self._retries = Retries(self._limits.attempts)
         self._patience = Patience(options.late_share)
         self._answers = 0
-        self._random = random.Random()
         self._next_check = perf_counter_ns() + CHECK_NS
-        self._ticket = itertools.count()
 
     def submit(self, reads: Sequence[Read]) -> None:
         """See ReadQueue."""
@@ -123,7 +123,7 @@ class HttpQueue:
             "http",
             self._reads,
             0,
-            retries=dict(self._retries),
+            retries=dict(+self._retries.counts),
             handed_over=self._handed_over,
             requests=self._exchange.requests,
             connections=self._opened,
@@ -141,8 +141,8 @@ class HttpQueue:
     def _time_left(self, now: int, until: int | None) -> int | None:
         """How long the next wait may last, in ns."""
         ends = [] if until is None else [until]
-        if self._delayed:
-            ends.append(self._delayed[0][0])
+        if (due := self._retries.next_ns) is not None:
+            ends.append(due)
         if self._in_flight:
             # Looking after connections has time: rounded up, it needs no precise wait of its own.
             ends.append(max(self._next_check, now + _PRECISE_NS))
@@ -150,12 +150,9 @@ class HttpQueue:
 
     def _turn(self, timeout_ns: int | None) -> bool:
         """Wait once and handle what happened; True when the watched descriptor is readable."""
-        if timeout_ns is not None and 0 < timeout_ns < _PRECISE_NS:
-            self._precise.wait(timeout_ns)
-            timeout_ns = 0
         woken = False
         # New connections are begun only below, so that no event here can mean another connection than it did.
-        for number, event in self._poll.poll(None if timeout_ns is None else timeout_ns / _SECOND, _MAX_EVENTS):
+        for number, event in self._events(timeout_ns):
             connection = self._connections.get(number)
             if connection is not None:
                 connection.handler(connection, event)
@@ -166,18 +163,25 @@ class HttpQueue:
         now = perf_counter_ns()
         if now >= self._next_check:
             self._check_times(now)
-        while self._delayed and self._delayed[0][0] <= now:
-            self._pending.append(heapq.heappop(self._delayed)[2])
+        self._pending.extend(self._retries.due(now))
         if self._pending:
             self._start(now)
         return woken
+
+    def _events(self, timeout_ns: int | None) -> list[tuple[int, int]]:
+        if timeout_ns is not None and 0 < timeout_ns < _PRECISE_NS:
+            if ready := self._poll.poll(0, self._max_events):
+                return ready
+            self._precise.wait(timeout_ns)
+            timeout_ns = 0
+        return self._poll.poll(None if timeout_ns is None else timeout_ns / _SECOND, self._max_events)
 
     def _start(self, now: int) -> None:
         pending, idle, send = self._pending, self._idle, self._exchange.send
         while pending:
             if idle:
                 send(idle.popleft(), pending.popleft(), now)
-            elif len(self._connections) < self._max:
+            elif len(self._connections) < self._max + min(self._twice, self._most_twice):
                 self._open(pending.popleft(), now)
             else:
                 return
@@ -185,27 +189,37 @@ class HttpQueue:
     def _open(self, job: Job, now: int) -> None:
         place = self._places.choose(now)
         try:
-            connection = Connection(
-                place,
-                self._exchange.on_connecting,
-                now,
-                int(self._limits.connect_s * _SECOND),
-                self._tls if place.endpoint.tls else None,
-            )
+            self._connect(place, job, now)
         except OSError as error:
             kind, reason = describe(error)
             self._connection_failed(place, job, kind, reason, now)
-            return
+
+    def _connect(self, place: Place, job: Job, now: int) -> Connection:
+        """Begin a connection for a job; raises OSError."""
+        connect_ns = int(self._limits.connect_s * _SECOND)
+        tls = self._tls if place.endpoint.tls else None
+        connection = Connection(place, self._exchange.on_connecting, now, connect_ns, tls)
         connection.job = job
         self._connections[connection.number] = connection
         self._poll.register(connection.number, select.EPOLLIN | select.EPOLLOUT)
         self._opened += 1
+        return connection
 
     def connected(self, connection: Connection) -> None:
         """See Outcome."""
         assert connection.job is not None
         connection.connecting = False
         self._exchange.send(connection, connection.job, perf_counter_ns())
+
+    def won(self, connection: Connection) -> None:
+        """See Outcome."""
+        job = connection.job
+        assert job is not None
+        assert job.rivals is not None
+        earlier, later = job.rivals
+        other = later if connection is earlier else earlier
+        self._leave(other, job)
+        self._drop(other)
 
     def arrived(self, connection: Connection, now: int) -> None:
         """See Outcome."""
@@ -219,8 +233,7 @@ class HttpQueue:
             job.etag = etag_of(connection.raw_head)
         self._rest(connection)
         self._answers += 1
-        if self._budget.tokens < BUDGET and not job.attempts:
-            self._budget.earn()
+        self._retries.succeeded(job)
         if job.group is not None:
             self._finish(job, now, None)
             return
@@ -233,6 +246,12 @@ class HttpQueue:
         job = connection.job
         assert job is not None
         connection.excess |= head.length is None
+        if job.rivals is not None:
+            if self._passes(head, body):
+                self._leave(connection, job)
+                self._rest(connection)
+                return
+            self.won(connection)
         self._rest(connection)
         endpoint = connection.place.endpoint
         if head.status == 416:
@@ -263,16 +282,20 @@ class HttpQueue:
                 self._idle.remove(connection)
             self._drop(connection)
             return
+        if job.rivals is not None:
+            self._leave(connection, job)
+            self._drop(connection)
+            return
         head_seen = self._note_progress(connection, job)
         self._drop(connection)
         if connection.connecting:
             self._connection_failed(place, job, kind, reason, perf_counter_ns())
         elif not connection.fresh and not head_seen and not job.stale and kind in ("closed early", "reset"):
             job.stale = True
-            self._retries["idle end"] += 1
+            self._retries.counts["idle end"] += 1
             self._pending.appendleft(job)
         elif kind == "late":
-            self._retries[kind] += 1
+            self._retries.counts[kind] += 1
             self._pending.appendleft(job)
         else:
             self._retry(job, kind, reason, place)
@@ -281,6 +304,8 @@ class HttpQueue:
         """See Outcome."""
         job = connection.job
         assert job is not None
+        if job.rivals is not None:
+            self.won(connection)
         self._drop(connection)
         self._fail(job, f"cannot read {self._service.name(job.key)}: {reason}")
 
@@ -337,21 +362,48 @@ class HttpQueue:
         self._retry(job, kind, reason, place)
 
     def _retry(self, job: Job, kind: str, reason: str, place: Place, *, slow: bool = False, after_ns: int = 0) -> None:
-        job.attempts += 1
-        url = place.endpoint.url
-        count = f"{job.attempts} attempts" if job.attempts > 1 else "its only attempt"
-        if job.attempts >= self._limits.attempts:
-            if not self._answers and kind in ("closed early", "reset"):
-                reason = tls_trouble(self._service, place.endpoint) or reason
-            self._fail(job, self._message(job, url, f"{count} failed, the last one: {reason}"), UnreachableError)
-        elif not self._budget.spend():
-            why = f"{count} failed, and too many of other reads to go on, the last one: {reason}"
-            self._fail(job, self._message(job, url, why), UnreachableError)
-        else:
-            self._retries[kind] += 1
-            delay = max(after_ns, jittered_delay_ns(job.attempts, self._random, slow=slow))
-            due = perf_counter_ns() + delay
-            heapq.heappush(self._delayed, (due, next(self._ticket), job))
+        why_not = self._retries.again(job, kind, slow=slow, after_ns=after_ns)
+        if why_not is None:
+            return
+        if not self._answers and kind in ("closed early", "reset"):
+            reason = tls_trouble(self._service, place.endpoint) or reason
+        message = self._message(job, place.endpoint.url, f"{why_not}, the last one: {reason}")
+        self._fail(job, message, UnreachableError)
+
+    def _hurry(self, connection: Connection, reason: str, now: int) -> None:
+        """Ask once more for a read that is late; the first of both answers is taken. Where that cannot be (there is
+        no further connection, or a part of the body came and lies in its place) this request is given up instead."""
+        job = connection.job
+        assert job is not None
+        if job.rivals is not None:
+            self._drop(job.rivals[0])
+            self._leave(job.rivals[0], job)
+        if connection.raw_head or not (self._idle or self._twice < self._most_twice):
+            self.broke(connection, "late", reason)
+            return
+        place = self._places.choose(now)
+        try:
+            other = self._idle.popleft() if self._idle else self._connect(place, job, now)
+        except OSError:
+            self._places.failed(place, now)
+            return
+        job.rivals = (connection, other)
+        self._twice += 1
+        self._retries.counts["late"] += 1
+        if not other.connecting:
+            self._exchange.send(other, job, now)
+
+    def _leave(self, connection: Connection, job: Job) -> None:
+        """Of a job that was asked for twice, the other request alone goes on."""
+        job.rivals = None
+        self._twice -= 1
+        if connection.connecting:
+            self._retries.counts["late"] -= 1  # It was never sent.
+
+    def _passes(self, head: Head, body: bytes) -> bool:
+        """Whether an answer tells of something passing, so that another request may still bring the object."""
+        again = (Judgement.RETRY, Judgement.SLOW_DOWN)
+        return head.status > 416 and self._service.judge(head.status, body).judgement in again
 
     def _message(self, job: Job, url: str, reason: str) -> str:
         return f"cannot read {self._service.name(job.key)}: GET from {url}: {reason}"
@@ -390,4 +442,9 @@ class HttpQueue:
     def _check_times(self, now: int) -> None:
         self._next_check = now + CHECK_NS
         for connection, kind, reason in self._patience.overdue(self._connections.values(), self._answers, now):
-            self.broke(connection, kind, reason)
+            if self._connections.get(connection.number) is not connection:
+                continue  # It was given up for another one's sake.
+            if kind == "late":
+                self._hurry(connection, reason, now)
+            else:
+                self.broke(connection, kind, reason)

@@ -31,6 +31,10 @@ class Outcome(Protocol):
         """It stands; its job can be sent."""
         ...
 
+    def won(self, connection: Connection) -> None:
+        """Of a job that was asked for twice, this one's answer is the first; its bytes come next."""
+        ...
+
     def arrived(self, connection: Connection, now: int) -> None:
         """All bytes of its job are in their place."""
         ...
@@ -162,6 +166,8 @@ class Exchange:
             self._begin_other(connection, job, raw, view[end + 4 : count], now)
             return
         # The whole object, as most reads want it.
+        if job.rivals is not None:
+            self._outcome.won(connection)
         connection.raw_head, connection.fresh = raw, False
         if job.first_byte_ns is None:
             job.first_byte_ns = now
@@ -200,6 +206,8 @@ class Exchange:
                 return
         else:
             job.total = length
+        if job.rivals is not None:
+            self._outcome.won(connection)
         room = job.length - job.got
         if length > room:
             connection.excess, length = True, room

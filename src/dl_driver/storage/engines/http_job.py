@@ -5,9 +5,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dl_driver.errors import StorageError
 from dl_driver.storage.base import Read
+
+if TYPE_CHECKING:
+    from dl_driver.storage.engines.http_connection import Connection
 
 SMALLEST_RANGE = 8 << 20
 """Bytes; smaller parts cost more requests than they gain."""
@@ -63,7 +67,9 @@ class Job:
     """The object's version, once an answer broke off that told it."""
     group: Group | None = None
     hurries = 0
-    """Times that it was asked for again because it was late; no failures either."""
+    """Times that it was asked for again because it was late; no failures."""
+    rivals: "tuple[Connection, Connection] | None" = None
+    """The earlier and the later connection where it was asked for twice and neither answered yet."""
     stale = False
     """It was sent on a connection that had been closed while idle; that is no failure, once."""
 

@@ -5,8 +5,8 @@
 
 A server that is slow is waited for. One request that is late while others are answered was lost by some server behind
 the name, and asking again is quicker than waiting for the limit. The usual time follows from Little's law: requests
-under way, over answers a second. While many are under way and nothing is answered, the server stands still, and
-nothing is called late.
+under way that are not late, over answers a second. Where many are under way and none is answered, perhaps the server
+stands still: then a few requests are made again, and the others only when one of them was answered.
 """
 
 from collections.abc import Iterable
@@ -14,22 +14,25 @@ from typing import NamedTuple
 
 from dl_driver.storage.engines.http_connection import Connection
 
-CHECK_NS = 50_000_000
+CHECK_NS = 10_000_000
 """From one look at all connections to the next."""
-_SHORTEST_NS = 200_000_000
+_WINDOW_NS = 50_000_000
+"""Over which answers are counted, and longer while there are none."""
+_SHORTEST_NS = 50_000_000
 _TIMES_USUAL = 8
 _MOST_HURRIES = 3
 _FIRST_ALLOWED = 8
-_FEW = 4
+_PROBES = 4
 _SMOOTHING = 0.25
 _SECOND = 1_000_000_000
 
 
 class Overdue(NamedTuple):
-    """A connection to give up, and why."""
+    """A connection whose answer is not to be waited for alone, and why."""
 
     connection: Connection
     kind: str
+    """``late``, or which limit is over."""
     reason: str
 
 
@@ -37,50 +40,58 @@ class Patience:
     """Of one queue."""
 
     def __init__(self, late_share: float) -> None:
-        """``late_share``: of all requests may be given up for being late, and a few more; 0: none."""
+        """``late_share``: of all requests may be made again for being late, and a few more; 0: none."""
         self._late_share = late_share
         self._allowed = _FIRST_ALLOWED if late_share else 0
-        self._usual_ns = 0.0
-        self._answers = self._most_busy = 0
-        self._looked_ns = 0
-        self._late = 0
+        self._usual_ns = self._late_ns = 0.0
+        self._window_began_ns = self._answers_before = 0
+        self._answers = self._answered_ns = 0
+        self._late = self._late_since_answer = 0
 
     def overdue(self, connections: Iterable[Connection], answers: int, now: int) -> list[Overdue]:
-        """Whom to give up; ``answers`` came so far, over all connections."""
+        """Whose time is over; ``answers`` came so far, over all connections."""
         busy = [connection for connection in connections if connection.limit_ns]
-        late_ns = self._late_after_ns(len(busy), answers, now)
-        found = []
+        self._learn(busy, answers, now)
+        late_ns, found = self._late_ns, []
         for connection in busy:
             waited = now - connection.since_ns
             if waited > connection.limit_ns:
                 found.append(_timed_out(connection))
-            elif late_ns and waited > late_ns and self._may_hurry(connection, waited, late_ns, answers):
+            elif late_ns and waited > late_ns and self._may_hurry(connection, waited, now):
                 found.append(Overdue(connection, "late", f"far later than other answers, after {waited / 1e9:.2g} s"))
         return found
 
-    def _late_after_ns(self, busy: int, answers: int, now: int) -> int:
-        """How much time without a byte is far more than usual; 0 while that cannot be told."""
-        came, passed = answers - self._answers, now - self._looked_ns
-        first = not self._looked_ns
-        self._answers, self._looked_ns = answers, now
-        self._most_busy = max(self._most_busy, busy)
-        if first or not came:
-            # Either the server stands still, or these few are the last and alone.
-            last = busy <= self._most_busy // _FEW
-            return max(_SHORTEST_NS, int(_TIMES_USUAL * self._usual_ns)) if last and self._usual_ns else 0
-        taken = passed * busy / came
-        self._usual_ns += _SMOOTHING * (taken - self._usual_ns) if self._usual_ns else taken
-        return max(_SHORTEST_NS, int(_TIMES_USUAL * max(taken, self._usual_ns)))
+    def _learn(self, busy: list[Connection], answers: int, now: int) -> None:
+        """Note what was answered, and at a window's end how long is far longer than usual."""
+        if answers != self._answers:
+            self._answers, self._answered_ns, self._late_since_answer = answers, now, 0
+        came, passed = answers - self._answers_before, now - self._window_began_ns
+        if not self._window_began_ns or not (busy or came):
+            self._window_began_ns, self._answers_before = now, answers
+        elif passed >= _WINDOW_NS and came:
+            self._window_began_ns, self._answers_before = now, answers
+            late_ns = self._late_ns or now
+            taken = passed * max(1, sum(now - connection.since_ns <= late_ns for connection in busy)) / came
+            self._usual_ns += _SMOOTHING * (taken - self._usual_ns) if self._usual_ns else taken
+            self._late_ns = max(_SHORTEST_NS, _TIMES_USUAL * max(taken, self._usual_ns))
 
-    def _may_hurry(self, connection: Connection, waited: int, late_ns: int, answers: int) -> bool:
+    def _may_hurry(self, connection: Connection, waited: int, now: int) -> bool:
         """Each time that a read is hurried it is given twice the time before."""
         job = connection.job
-        if job is None or connection.connecting or job.hurries >= _MOST_HURRIES or waited <= late_ns << job.hurries:
+        if job is None or connection.connecting or job.hurries >= _MOST_HURRIES:
             return False
-        if self._late >= self._allowed + self._late_share * answers:
+        if job.rivals is not None and job.rivals[1] is not connection:
+            return False  # The later of its two requests tells.
+        if waited <= self._late_ns * 2**job.hurries:
+            return False
+        stands_still = now - self._answered_ns > self._late_ns
+        if stands_still and self._late_since_answer >= _PROBES:
+            return False
+        if self._late >= self._allowed + self._late_share * self._answers:
             return False
         job.hurries += 1
         self._late += 1
+        self._late_since_answer += 1
         return True
 
 

@@ -13,7 +13,9 @@ import random
 from dataclasses import dataclass
 
 _FIRST_NS, _BASE_NS, _SLOW_BASE_NS, _CAP_NS = 25_000_000, 100_000_000, 250_000_000, 20_000_000_000
+_RARE_SLOW_NS = 50_000_000
 BUDGET, _COST = 500.0, 5.0
+_STRAINED = 0.8 * BUDGET
 
 
 def jittered_delay_ns(attempt: int, source: random.Random, *, slow: bool = False) -> int:
@@ -24,12 +26,25 @@ def jittered_delay_ns(attempt: int, source: random.Random, *, slow: bool = False
     return int(source.random() * limit)
 
 
+def rare_delay_ns(attempt: int, source: random.Random, *, slow: bool = False) -> int:
+    """The same where nearly all other requests succeed: at once the first time, since one lost answer says nothing of
+    the server; a short while where it asked for less; then as after one attempt less."""
+    if attempt > 1:
+        return jittered_delay_ns(attempt - 1, source, slow=slow)
+    return int(source.random() * _RARE_SLOW_NS) if slow else 0
+
+
 @dataclass(slots=True)
 class RetryBudget:
     """Of one queue: a fifth of all requests may be retries, and a hundred more."""
 
     tokens: float = BUDGET
     """At most BUDGET."""
+
+    @property
+    def strained(self) -> bool:
+        """Whether more than a sixth of the last requests failed, and twenty more."""
+        return self.tokens < _STRAINED
 
     def spend(self) -> bool:
         """Take one retry; False where none is left."""
