@@ -283,6 +283,8 @@ class HttpQueue:
             self._drop(connection)
             return
         if job.rivals is not None:
+            if connection.connecting:
+                self._places.failed(place, perf_counter_ns())
             self._leave(connection, job)
             self._drop(connection)
             return
