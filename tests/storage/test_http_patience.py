@@ -58,6 +58,17 @@ def test_late_requests_do_not_make_others_seem_usual():
     assert patience._usual_ns == pytest.approx(0.8 * MS, rel=0.02)
 
 
+def test_a_time_without_anything_to_do_is_not_the_servers():
+    """A minute passes between two epochs; what was usual before is usual after it."""
+    patience, start = Patience(0.05), 1_000_000 * MS
+    patience.overdue([], 0, start)
+    patience.overdue(connections(32, start + 50 * MS), 1000, start + 50 * MS)
+    later = start + 60_050 * MS
+    patience.overdue(connections(32, later), 1010, later)
+    patience.overdue(connections(32, later), 2010, later + 50 * MS)
+    assert patience._usual_ns == pytest.approx(1.6 * MS, rel=0.02)
+
+
 def test_a_slow_server_is_waited_for():
     """32 under way and 4 answers in 50 ms make 400 ms each; 8 times that is 3.2 s."""
     patience, start = Patience(0.05), 1_000_000 * MS

@@ -45,7 +45,7 @@ class Patience:
         self._allowed = _FIRST_ALLOWED if late_share else 0
         self._usual_ns = self._late_ns = 0.0
         self._window_began_ns = self._answers_before = 0
-        self._answers = self._answered_ns = 0
+        self._answers = self._answered_ns = self._looked_ns = 0
         self._late = self._late_since_answer = 0
 
     def overdue(self, connections: Iterable[Connection], answers: int, now: int) -> list[Overdue]:
@@ -66,7 +66,9 @@ class Patience:
         if answers != self._answers:
             self._answers, self._answered_ns, self._late_since_answer = answers, now, 0
         came, passed = answers - self._answers_before, now - self._window_began_ns
-        if not self._window_began_ns or not (busy or came):
+        looked_ns, self._looked_ns = self._looked_ns, now
+        if now - looked_ns > _WINDOW_NS or not (busy or came):
+            # The queue had nothing to do, or its owner was busy elsewhere: that time tells nothing of the server.
             self._window_began_ns, self._answers_before = now, answers
         elif passed >= _WINDOW_NS and came:
             self._window_began_ns, self._answers_before = now, answers
