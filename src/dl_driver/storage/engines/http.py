@@ -21,7 +21,7 @@ from dl_driver.storage.engines.handover import Handover
 from dl_driver.storage.engines.http_connection import Connection, Place, Places
 from dl_driver.storage.engines.http_exchange import Exchange, describe
 from dl_driver.storage.engines.http_job import Job, never_split, part_sizes, split
-from dl_driver.storage.engines.http_patience import CHECK_NS, Patience
+from dl_driver.storage.engines.http_patience import CHECK_NS, Answers, Patience
 from dl_driver.storage.engines.http_response import Head, etag_of, retry_after_s, unsatisfied_total
 from dl_driver.storage.engines.http_retries import Retries
 from dl_driver.storage.engines.http_service import Judgement, Service
@@ -36,6 +36,7 @@ _MORE_EVENTS = 16
 _FEWEST_CONNECTIONS = 8
 _TWICE_SHARE = 4
 """One of so many reads in flight may be asked for twice at a time."""
+_MOST_SPOILED = 3
 _MAX_RETRY_AFTER_S = 30
 _LESS_THAN = 60  # "<"
 _completion = tuple.__new__
@@ -81,7 +82,8 @@ class HttpQueue:
         """An object was larger than what was asked of it: from now on requests name their range."""
         self._retries = Retries(self._limits.attempts)
         self._patience = Patience(options.late_share)
-        self._answers = 0
+        self._answers = self._taken_ns = 0
+        """Whole answers so far, and how long all of them took."""
         self._next_check = perf_counter_ns() + CHECK_NS
 
     def submit(self, reads: Sequence[Read]) -> None:
@@ -233,6 +235,7 @@ class HttpQueue:
             job.etag = etag_of(connection.raw_head)
         self._rest(connection)
         self._answers += 1
+        self._taken_ns += now - connection.sent_ns
         self._retries.succeeded(job)
         if job.group is not None:
             self._finish(job, now, None)
@@ -248,7 +251,7 @@ class HttpQueue:
         connection.excess |= head.length is None
         if job.rivals is not None:
             if self._passes(head, body):
-                self._leave(connection, job)
+                self._fell_out(connection, job)
                 self._rest(connection)
                 return
             self.won(connection)
@@ -285,7 +288,7 @@ class HttpQueue:
         if job.rivals is not None:
             if connection.connecting:
                 self._places.failed(place, perf_counter_ns())
-            self._leave(connection, job)
+            self._fell_out(connection, job)
             self._drop(connection)
             return
         head_seen = self._note_progress(connection, job)
@@ -395,6 +398,13 @@ class HttpQueue:
         if not other.connecting:
             self._exchange.send(other, job, now)
 
+    def _fell_out(self, connection: Connection, job: Job) -> None:
+        """One of a job's two requests failed in passing. If that is the later one, the late one soon gets another."""
+        if job.rivals is not None and job.rivals[1] is connection and job.spoiled < _MOST_SPOILED:
+            job.spoiled += 1
+            job.hurries -= 1
+        self._leave(connection, job)
+
     def _leave(self, connection: Connection, job: Job) -> None:
         """Of a job that was asked for twice, the other request alone goes on."""
         job.rivals = None
@@ -443,7 +453,8 @@ class HttpQueue:
 
     def _check_times(self, now: int) -> None:
         self._next_check = now + CHECK_NS
-        for connection, kind, reason in self._patience.overdue(self._connections.values(), self._answers, now):
+        answers = Answers(self._answers, self._taken_ns)
+        for connection, kind, reason in self._patience.overdue(self._connections.values(), answers, now):
             if self._connections.get(connection.number) is not connection:
                 continue  # It was given up for another one's sake.
             if kind == "late":

@@ -54,7 +54,8 @@ class Connection:
 
     __slots__ = (
         "at", "connecting", "end", "excess", "failed_head", "fresh", "get", "handler", "job", "keeps", "limit_ns",
-        "number", "partial", "place", "raw_head", "recv_into", "send", "since_ns", "socket", "tls", "unsent", "view",
+        "number", "partial", "place", "raw_head", "recv_into", "send", "sent_ns", "since_ns", "socket", "tls",
+        "unsent", "view",
     )  # fmt: skip
 
     def __init__(self, place: Place, handler: Handler, now: int, limit_ns: int, tls: ssl.SSLContext | None) -> None:
@@ -79,6 +80,8 @@ class Connection:
         self.recv_into, self.send = self.socket.recv_into, self.socket.send
         self.since_ns, self.limit_ns = now, limit_ns
         """When something last happened, and how long nothing may happen; 0: for ever."""
+        self.sent_ns = now
+        """When the request went out."""
         self.job: Job | None = None
         self.connecting = True
         """It does not stand yet."""

@@ -76,7 +76,8 @@ class Exchange:
         else:
             request = connection.get(job.key, None, None, None)
         connection.handler = self._head_handler
-        connection.since_ns, connection.limit_ns = now, self._first_byte_ns
+        connection.sent_ns = connection.since_ns = now
+        connection.limit_ns = self._first_byte_ns
         self.requests += 1
         try:
             sent = connection.send(request)

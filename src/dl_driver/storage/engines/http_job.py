@@ -68,6 +68,8 @@ class Job:
     group: Group | None = None
     hurries = 0
     """Times that it was asked for again because it was late; no failures."""
+    spoiled = 0
+    """Of these times those that do not count, since the further request failed and the late one was left alone."""
     rivals: "tuple[Connection, Connection] | None" = None
     """The earlier and the later connection where it was asked for twice and neither answered yet."""
     stale = False

@@ -4,9 +4,9 @@
 """How long the HTTP engine waits for one answer: up to the limits, and less where the others come far sooner.
 
 A server that is slow is waited for. One request that is late while others are answered was lost by some server behind
-the name, and asking again is quicker than waiting for the limit. The usual time follows from Little's law: requests
-under way that are not late, over answers a second. Where many are under way and none is answered, perhaps the server
-stands still: then a few requests are made again, and the others only when one of them was answered.
+the name, and asking again is quicker than waiting for the limit. What is usual is the mean of those that were answered:
+the ones that are lost, however many, must not make others seem usual. Where many are under way and none is answered,
+perhaps the server stands still: then a few requests are made again, and the others only when one of them was answered.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,9 @@ from dl_driver.storage.engines.http_connection import Connection
 CHECK_NS = 10_000_000
 """From one look at all connections to the next."""
 _WINDOW_NS = 50_000_000
-"""Over which answers are counted, and longer while there are none."""
+"""Over which answers are counted, and longer while there are few."""
+_FEWEST_ANSWERS = 16
+"""Of a window: one that took long says little."""
 _SHORTEST_NS = 50_000_000
 _TIMES_USUAL = 8
 _MOST_HURRIES = 3
@@ -25,6 +27,14 @@ _FIRST_ALLOWED = 8
 _PROBES = 4
 _SMOOTHING = 0.25
 _SECOND = 1_000_000_000
+
+
+class Answers(NamedTuple):
+    """That came so far."""
+
+    number: int
+    taken_ns: int
+    """From their requests until they were there as a whole, all together."""
 
 
 class Overdue(NamedTuple):
@@ -44,16 +54,17 @@ class Patience:
         self._late_share = late_share
         self._allowed = _FIRST_ALLOWED if late_share else 0
         self._usual_ns = self._late_ns = 0.0
-        self._window_began_ns = self._answers_before = 0
-        self._answers = self._answered_ns = self._looked_ns = 0
+        self._window_began_ns, self._before = 0, Answers(0, 0)
+        self._answers = self._answered_ns = 0
         self._late = self._late_since_answer = 0
 
-    def overdue(self, connections: Iterable[Connection], answers: int, now: int) -> list[Overdue]:
+    def overdue(self, connections: Iterable[Connection], answers: Answers, now: int) -> list[Overdue]:
         """Whose time is over; ``answers`` came so far, over all connections."""
-        busy = [connection for connection in connections if connection.limit_ns]
-        self._learn(busy, answers, now)
+        self._learn(answers, now)
         late_ns, found = self._late_ns, []
-        for connection in busy:
+        for connection in connections:
+            if not connection.limit_ns:
+                continue
             waited = now - connection.since_ns
             if waited > connection.limit_ns:
                 found.append(_timed_out(connection))
@@ -61,21 +72,16 @@ class Patience:
                 found.append(Overdue(connection, "late", f"far later than other answers, after {waited / 1e9:.2g} s"))
         return found
 
-    def _learn(self, busy: list[Connection], answers: int, now: int) -> None:
+    def _learn(self, answers: Answers, now: int) -> None:
         """Note what was answered, and at a window's end how long is far longer than usual."""
-        if answers != self._answers:
-            self._answers, self._answered_ns, self._late_since_answer = answers, now, 0
-        came, passed = answers - self._answers_before, now - self._window_began_ns
-        looked_ns, self._looked_ns = self._looked_ns, now
-        if now - looked_ns > _WINDOW_NS or not (busy or came):
-            # The queue had nothing to do, or its owner was busy elsewhere: that time tells nothing of the server.
-            self._window_began_ns, self._answers_before = now, answers
-        elif passed >= _WINDOW_NS and came:
-            self._window_began_ns, self._answers_before = now, answers
-            late_ns = self._late_ns or now
-            taken = passed * max(1, sum(now - connection.since_ns <= late_ns for connection in busy)) / came
+        if answers.number != self._answers:
+            self._answers, self._answered_ns, self._late_since_answer = answers.number, now, 0
+        came = answers.number - self._before.number
+        if now - self._window_began_ns >= _WINDOW_NS and came >= _FEWEST_ANSWERS:
+            taken = (answers.taken_ns - self._before.taken_ns) / came
             self._usual_ns += _SMOOTHING * (taken - self._usual_ns) if self._usual_ns else taken
             self._late_ns = max(_SHORTEST_NS, _TIMES_USUAL * max(taken, self._usual_ns))
+            self._window_began_ns, self._before = now, answers
 
     def _may_hurry(self, connection: Connection, waited: int, now: int) -> bool:
         """Each time that a read is hurried it is given twice the time before."""
