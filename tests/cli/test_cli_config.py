@@ -11,6 +11,7 @@ import pytest
 from dl_driver.cli.app import COMMANDS
 from dl_driver.cli.main import main
 from dl_driver.cli.options import split_config
+from dl_driver.cli.run import as_file_name
 from dl_driver.cli.tables import pairs, render
 from dl_driver.errors import ConfigError
 
@@ -213,3 +214,17 @@ def test_split_config():
 def test_tables():
     assert render(("a", "b"), [("xyz", "1"), ("x", "1000")]) == "a       b\nxyz     1\nx    1000"
     assert pairs([("a", "1"), ("long", "2")]) == "a     1\nlong  2"
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("mine", "mine"), ("a/b", "a_b"), ("../x", ".._x"), ("..", "workload"), ("", "workload"), ("dätä 1", "dätä 1")],
+)
+def test_a_workloads_name_is_one_part_of_the_results_path(name, part):
+    assert as_file_name(name) == part
+
+
+def test_results_without_a_name_are_an_error(dl_driver):
+    status, _, err = dl_driver("run", "demo", "dataset.data_folder=null://", "--results", "")
+    assert status == 2
+    assert err == "dl-driver: --results: expected a folder or the URI of one, found an empty text\n"

@@ -102,6 +102,18 @@ def test_a_request_to_stop_ends_the_run_at_the_steps_end(
     assert all(gone(pid) for pid in workers)
 
 
+def test_a_storage_that_hangs_does_not_hold_a_run_that_shall_stop(workload: Path) -> None:
+    running = training(workload, HANGING)
+    workers = children(running)
+    running.send_signal(signal.SIGTERM)
+    done = finish(running)
+    assert done.status == 1
+    assert "Partial: ended by SIGTERM" in done.out
+    report = json.loads((workload.parent / "results" / "run.json").read_text())
+    assert (report["partial"], report["samples"]) == ("ended by SIGTERM", 0)
+    assert all(gone(pid) for pid in workers)
+
+
 def test_a_second_request_ends_the_run_at_once(workload: Path) -> None:
     running = training(workload, HANGING)
     workers = children(running)
