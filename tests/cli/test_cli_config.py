@@ -228,3 +228,9 @@ def test_results_without_a_name_are_an_error(dl_driver):
     status, _, err = dl_driver("run", "demo", "dataset.data_folder=null://", "--results", "")
     assert status == 2
     assert err == "dl-driver: --results: expected a folder or the URI of one, found an empty text\n"
+
+
+def test_hydras_way_to_choose_a_workload_is_answered_with_ours(dl_driver):
+    status, _, err = dl_driver("validate", "workload=unet3d_h100")
+    assert status == 2
+    assert "not workload=unet3d_h100: write unet3d_h100 in its place" in err

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from dl_driver.config.locations import has_scheme
 from dl_driver.config.schema import Workload
+from dl_driver.config.sections.base import LARGEST
 from dl_driver.config.sections.checkpoint import CheckpointMode
 from dl_driver.config.sections.reader import DataLoader
 from dl_driver.config.sections.workflow import Framework
@@ -62,6 +63,18 @@ def _record_shape(workload: Workload) -> Iterator[Conflict]:
     if dims and dims[0] % parts:
         keys = ("dataset.hdf5.num_dset_per_record", "dataset.record_dims")
         yield Conflict(keys, f"{parts} data sets cannot share a first dimension of {dims[0]} evenly")
+
+
+def _countable(workload: Workload) -> Iterator[Conflict]:
+    """Bytes are counted in 64 bits."""
+    data = workload.dataset
+    for count_key, files in (("num_files_train", data.num_files_train), ("num_files_eval", data.num_files_eval)):
+        size = files * data.num_samples_per_file * int(data.record_length_bytes)
+        if size > LARGEST:
+            keys = (f"dataset.{count_key}", "dataset.num_samples_per_file", "dataset.record_length_bytes")
+            yield Conflict(
+                keys, f"so many samples of this size are {size:.3g} bytes, at most {LARGEST:.3g} can be counted"
+            )
 
 
 def _enough_to_train(workload: Workload) -> Iterator[Conflict]:
@@ -130,6 +143,7 @@ def _direct_or_not(workload: Workload) -> Iterator[Conflict]:
 CHECKS: tuple[Check, ...] = (
     _loader_of_another_framework,
     _record_shape,
+    _countable,
     _enough_to_train,
     _enough_to_evaluate,
     _parallelism,
