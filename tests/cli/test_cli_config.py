@@ -234,3 +234,26 @@ def test_hydras_way_to_choose_a_workload_is_answered_with_ours(dl_driver):
     status, _, err = dl_driver("validate", "workload=unet3d_h100")
     assert status == 2
     assert "not workload=unet3d_h100: write unet3d_h100 in its place" in err
+
+
+def test_the_package_is_a_command_too():
+    done = subprocess.run([sys.executable, "-m", "dl_driver", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("dl-driver ")
+
+
+def test_names_that_the_encoding_lacks_are_escaped():
+    command = [sys.executable, "-m", "dl_driver", "validate", "demo", "dataset.data_folder='/dätä/日'"]
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"file:///d\xe4t\xe4/\u65e5" in done.stdout
+
+
+def test_a_results_folder_of_any_name(tmp_path):
+    places = [os.fsencode(tmp_path) + b"/r\xff", os.fsencode(tmp_path) + b"/s3:a%20b"]
+    for place in places:
+        changes = ["dataset.data_folder=null://", "workflow.generate_data=false", "--max-steps", "1"]
+        command = [sys.executable, "-m", "dl_driver", "run", "demo", *changes, "--progress", "none", "--results", place]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert b"steps.parquet" in os.listdir(place)

@@ -7,6 +7,7 @@ stdout carries results, stderr everything else. Exit status 0: done; 1: ran, but
 2: could not run. Imports next to nothing, so that Ctrl-C is met from the start.
 """
 
+import io
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ def main() -> None:
     """Run the command and exit."""
     try:
         _open_missing_streams()
+        _print_any_text()
         _take_requests_to_stop()
         from dl_driver.cli.app import run_command
 
@@ -45,6 +47,13 @@ def _open_missing_streams() -> None:
                 os.dup2(descriptor, number)
                 os.close(descriptor)
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - stays open
+
+
+def _print_any_text() -> None:
+    """A name that the terminal's encoding lacks is written with escapes, and ends nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _silence_stdout() -> None:
