@@ -150,3 +150,11 @@ def test_a_name_that_is_nearly_right(source, hint):
     with pytest.raises(ConfigError) as told:
         load(source)
     assert str(told.value).partition(" (")[0].endswith(hint)
+
+
+def test_a_loader_that_reads_nothing_is_not_passed_over():
+    with pytest.raises(
+        ConfigError, match=r"synthetic loader makes samples and reads no npz file; set dataset\.format="
+    ):
+        load("demo", ["reader.data_loader=synthetic"])
+    assert load("demo", ["reader.data_loader=synthetic", "dataset.format=synthetic"])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from dl_driver.run.accelerators import StopRequest
     from dl_driver.run.experiment import RunOptions
     from dl_driver.storage.base import StorageSettings
+
+
+_ONE_REQUEST_S = 0.1
+"""Signals so close together are one request: timeout(1) sends its own to the process and to its group."""
 
 
 class ReportFormat(StrEnum):
@@ -217,11 +222,16 @@ def _stop_when_asked(stop: "StopRequest") -> Iterator[None]:
     """The first request (Ctrl-C, a scheduler's SIGTERM) ends the run at the step's end; the next one at once."""
     from dl_driver.processes import STOP_REQUESTS
 
+    asked_at = 0.0
+
     def ask(number: int, frame: object) -> None:
+        nonlocal asked_at
         reason = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
         if stop.reason is not None:
+            if monotonic() - asked_at < _ONE_REQUEST_S:
+                return
             raise KeyboardInterrupt(f"{reason} before the step's end, no results were written")
-        stop.reason = reason
+        stop.reason, asked_at = reason, monotonic()
         # Not print: the signal may have come in the middle of one.
         with suppress(OSError):
             os.write(2, b"dl-driver: stopping at the step's end; once more stops at once, without results\n")

@@ -13,6 +13,7 @@ from dl_driver.config.locations import has_scheme
 from dl_driver.config.schema import Workload
 from dl_driver.config.sections.base import LARGEST
 from dl_driver.config.sections.checkpoint import CheckpointMode
+from dl_driver.config.sections.dataset import DatasetFormat
 from dl_driver.config.sections.reader import DataLoader
 from dl_driver.config.sections.workflow import Framework
 
@@ -41,6 +42,17 @@ def _loader_of_another_framework(workload: Workload) -> Iterator[Conflict]:
             ("reader.data_loader", "framework"),
             f"the {loader} loader does not serve {workload.framework}; make both the same",
         )
+
+
+def _loader_that_reads_nothing(workload: Workload) -> Iterator[Conflict]:
+    flow, data = workload.workflow, workload.dataset
+    synthetic = workload.reader.data_loader is DataLoader.SYNTHETIC and data.format is not DatasetFormat.SYNTHETIC
+    if synthetic and (flow.train or flow.evaluation):
+        message = (
+            f"dlio_benchmark's synthetic loader makes samples and reads no {data.format} file; set"
+            " dataset.format=synthetic for that, or another loader"
+        )
+        yield Conflict(("reader.data_loader", "dataset.format"), message)
 
 
 def _record_shape(workload: Workload) -> Iterator[Conflict]:
@@ -142,6 +154,7 @@ def _direct_or_not(workload: Workload) -> Iterator[Conflict]:
 
 CHECKS: tuple[Check, ...] = (
     _loader_of_another_framework,
+    _loader_that_reads_nothing,
     _record_shape,
     _countable,
     _enough_to_train,
