@@ -257,3 +257,9 @@ def test_a_results_folder_of_any_name(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert b"steps.parquet" in os.listdir(place)
+
+
+def test_validate_knows_what_storages_there_are(dl_driver):
+    status, out, err = dl_driver("validate", "demo", "dataset.data_folder=foo://bucket/x")
+    assert (status, out) == (2, "")
+    assert err.startswith("dl-driver: foo://bucket/x: no storage backend for foo://; there are az://, ")

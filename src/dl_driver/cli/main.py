@@ -11,6 +11,10 @@ import io
 import os
 import signal
 import sys
+import time
+
+_ONE_REQUEST_S = 0.1
+"""Signals so close together are one request."""
 
 
 def main() -> None:
@@ -63,8 +67,13 @@ def _silence_stdout() -> None:
 
 def _take_requests_to_stop() -> None:
     """A scheduler's SIGTERM and a closing terminal's SIGHUP end the command as Ctrl-C does: in order."""
+    told_at: dict[int, float] = {}
 
     def interrupt(number: int, frame: object) -> None:
+        before, told_at[number] = told_at.get(number, 0.0), time.monotonic()
+        # timeout(1) sends its signal to the process and to its group; the second must not end the tidying up.
+        if told_at[number] - before < _ONE_REQUEST_S:
+            return
         raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
 
     for number in (signal.SIGTERM, signal.SIGHUP):
