@@ -172,6 +172,15 @@ def test_all_wrong_arguments_at_once(folder: Path) -> None:
     assert len(told.value.problems) == 3
 
 
+def test_unknown_storage_options_name_the_nearest(folder: Path) -> None:
+    with pytest.raises(ConfigError) as told:
+        dl_driver.open_loader(folder, storage_options={"endpoint": "http://a", "connections": "many"})
+    assert "storage.storage_options.endpoint: unknown key; did you mean storage.storage_options.endpoint_url?" in str(
+        told.value
+    )
+    assert "storage.storage_options.connections: expected a valid integer" in str(told.value)
+
+
 def test_a_path_object_is_a_path(folder: Path) -> None:
     with dl_driver.open_loader(folder, batch_size=23) as loader:
         assert [numbers(batch) for batch in loader] == [list(range(23))]
