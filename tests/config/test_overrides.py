@@ -118,6 +118,7 @@ def test_removing_what_nobody_set_is_an_error(key):
         ("dataset.num_files_train=99999999999999999999999", "expected less than or equal to 9223372036854775807"),
         ("dataset.record_length_bytes=1e23", "expected less than or equal to 922337203685477"),
         ("train.epochs=99999999999999999999999", "expected less than or equal to 9223372036854775807"),
+        ("dataset.record_dims=[99999999999,99999999999]", "so many samples of this size are 6.4e+23 bytes"),
         ("dataset.num_files_train=9000000000000000", "so many samples of this size are 9.44e+21 bytes"),
     ],
 )

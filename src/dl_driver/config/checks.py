@@ -6,6 +6,7 @@
 A check yields what is wrong and the keys that it looked at; the first of them is the one to name.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -81,9 +82,11 @@ def _countable(workload: Workload) -> Iterator[Conflict]:
     """Bytes are counted in 64 bits."""
     data = workload.dataset
     for count_key, files in (("num_files_train", data.num_files_train), ("num_files_eval", data.num_files_eval)):
-        size = files * data.num_samples_per_file * int(data.record_length_bytes)
+        length_key = "dataset.record_dims" if data.record_dims else "dataset.record_length_bytes"
+        record = math.prod(data.record_dims) if data.record_dims else int(data.record_length_bytes)
+        size = files * data.num_samples_per_file * record
         if size > LARGEST:
-            keys = (f"dataset.{count_key}", "dataset.num_samples_per_file", "dataset.record_length_bytes")
+            keys = (f"dataset.{count_key}", "dataset.num_samples_per_file", length_key)
             yield Conflict(
                 keys, f"so many samples of this size are {size:.3g} bytes, at most {LARGEST:.3g} can be counted"
             )
