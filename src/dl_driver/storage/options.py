@@ -9,8 +9,9 @@ from typing import Any, Self
 
 from pydantic import SecretStr, ValidationError
 
+from dl_driver.config.explain import explain
 from dl_driver.config.sections.storage import Storage, StorageOptions
-from dl_driver.errors import ConfigError, Problem
+from dl_driver.errors import ConfigError
 
 _ATTEMPTS = 5
 
@@ -87,10 +88,8 @@ class ObjectStoreOptions:
         try:
             return cls.of_workload(Storage(storage_options=StorageOptions(**options)))
         except ValidationError as error:
-            problems = [
-                Problem(".".join(["storage_options", *map(str, one["loc"])]), one["msg"]) for one in error.errors()
-            ]
-            raise ConfigError(problems) from None
+            refused = explain(error, [], ("storage", "storage_options"))
+            raise ConfigError([problem for _, problem in refused]) from None
 
 
 def _revealed(secret: SecretStr | None) -> str | None:
