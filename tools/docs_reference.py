@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dl_driver.config.jsonschema import workload_schema
-from dl_driver.config.sections.base import NoEffect, Section
+from dl_driver.config.sections.base import LARGEST, NoEffect, Section
 
 Schema = dict[str, Any]
 _SCRIPT = "from dl_driver.cli.main import main; main()"
@@ -114,7 +114,8 @@ def _kind(option: Schema) -> str:
         return "list"
     words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`"}
     kind = words.get(str(option.get("type")), "mapping")
-    bounds = [f"{sign} {option[name]:g}" for name, sign in _BOUNDS.items() if name in option]
+    # What 64 bits hold bounds every number and says nothing of a key.
+    bounds = [f"{sign} {option[name]:g}" for name, sign in _BOUNDS.items() if option.get(name, LARGEST) < LARGEST]
     return " ".join([kind, *bounds])
 
 

@@ -27,6 +27,10 @@ STOP_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _LAST_WAIT_S = 5.0
 
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+"""Where the user says nothing else. NumPy comes with OpenBLAS, which otherwise starts a thread a core when it is
+imported; they spin while the worker starts, and are never used."""
+
 _BOOT = "import sys; sys.path[:] = {path!r}; from dl_driver.processes import _child; _child({channel})"
 
 
@@ -110,7 +114,12 @@ def _start(inherit: Sequence[int]) -> tuple[socket.socket, "subprocess.Popen[byt
         # The worker inherits the mask: a request to stop, which may go to the whole group, is its parent's business.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_REQUESTS)
         try:
-            process = subprocess.Popen(command, pass_fds=(theirs.fileno(), *inherit), stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                command,
+                pass_fds=(theirs.fileno(), *inherit),
+                stdin=subprocess.DEVNULL,
+                env=_ENVIRONMENT | os.environ,
+            )
         except OSError:
             ours.close()
             raise

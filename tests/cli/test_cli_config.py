@@ -11,6 +11,7 @@ import pytest
 from dl_driver.cli.app import COMMANDS
 from dl_driver.cli.main import main
 from dl_driver.cli.options import split_config
+from dl_driver.cli.run import as_file_name
 from dl_driver.cli.tables import pairs, render
 from dl_driver.errors import ConfigError
 
@@ -213,3 +214,52 @@ def test_split_config():
 def test_tables():
     assert render(("a", "b"), [("xyz", "1"), ("x", "1000")]) == "a       b\nxyz     1\nx    1000"
     assert pairs([("a", "1"), ("long", "2")]) == "a     1\nlong  2"
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("mine", "mine"), ("a/b", "a_b"), ("../x", ".._x"), ("..", "workload"), ("", "workload"), ("dätä 1", "dätä 1")],
+)
+def test_a_workloads_name_is_one_part_of_the_results_path(name, part):
+    assert as_file_name(name) == part
+
+
+def test_results_without_a_name_are_an_error(dl_driver):
+    status, _, err = dl_driver("run", "demo", "dataset.data_folder=null://", "--results", "")
+    assert status == 2
+    assert err == "dl-driver: --results: expected a folder or the URI of one, found an empty text\n"
+
+
+def test_hydras_way_to_choose_a_workload_is_answered_with_ours(dl_driver):
+    status, _, err = dl_driver("validate", "workload=unet3d_h100")
+    assert status == 2
+    assert "not workload=unet3d_h100: write unet3d_h100 in its place" in err
+
+
+def test_the_package_is_a_command_too():
+    done = subprocess.run([sys.executable, "-m", "dl_driver", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("dl-driver ")
+
+
+def test_names_that_the_encoding_lacks_are_escaped():
+    command = [sys.executable, "-m", "dl_driver", "validate", "demo", "dataset.data_folder='/dätä/日'"]
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"file:///d\xe4t\xe4/\u65e5" in done.stdout
+
+
+def test_a_results_folder_of_any_name(tmp_path):
+    places = [os.fsencode(tmp_path) + b"/r\xff", os.fsencode(tmp_path) + b"/s3:a%20b"]
+    for place in places:
+        changes = ["dataset.data_folder=null://", "workflow.generate_data=false", "--max-steps", "1"]
+        command = [sys.executable, "-m", "dl_driver", "run", "demo", *changes, "--progress", "none", "--results", place]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert b"steps.parquet" in os.listdir(place)
+
+
+def test_validate_knows_what_storages_there_are(dl_driver):
+    status, out, err = dl_driver("validate", "demo", "dataset.data_folder=foo://bucket/x")
+    assert (status, out) == (2, "")
+    assert err.startswith("dl-driver: foo://bucket/x: no storage backend for foo://; there are az://, ")

@@ -41,3 +41,20 @@ def test_what_nohup_ignores_stays_ignored(monkeypatch):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     assert ended(monkeypatch) == 0
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_a_signal_that_comes_twice_at_once_does_not_end_the_tidying_up(monkeypatch, capsys):
+    tidied = []
+
+    def find(_):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            tidied.append(True)
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    monkeypatch.setattr("dl_driver.config.loading.find", find)
+    assert ended(monkeypatch) == 1
+    assert tidied
+    assert capsys.readouterr().err == "dl-driver: ended by SIGTERM\n"

@@ -208,6 +208,9 @@ def test_impossible_combinations(write, text, path, words):
         ("- 1\n", "found a list", 1),
         ("workload: 5\n", "found 5", 1),
         ("a: 1\n---\nb: 2\n", "not valid YAML", 2),
+        ("a: 1\n? [b, c]\n: 2\n", "not valid YAML: a key is no text", 2),
+        ("a: 1\nreader: &r {batch_size: *r}\n", "not valid YAML: an anchor's value holds itself", 2),
+        ("reader: &r [*r]\n", "not valid YAML: an anchor's value holds itself", 1),
     ],
 )
 def test_files_that_are_no_workload(write, text, words, line):

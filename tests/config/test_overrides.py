@@ -100,3 +100,62 @@ def test_what_is_written_is_read(count, seconds, flag):
     assert workload.dataset.num_files_train == count + 3
     assert workload.train.computation_time.mean_s == seconds
     assert workload.reader.drop_last is flag
+
+
+@pytest.mark.parametrize("key", ["reader.prefetch_size", "reader.nothing", "workload.reader.prefetch_size"])
+def test_removing_what_nobody_set_is_an_error(key):
+    with pytest.raises(ConfigError, match="there is nothing to remove: neither the file nor an override sets it"):
+        load("demo", [f"~{key}"])
+    if "nothing" not in key:
+        assert load("demo", [f"{key}=5", f"~{key}"]).workload.reader.prefetch_size == 2
+        with pytest.raises(ConfigError, match="nothing to remove"):
+            load("demo", [f"{key}=5", f"~{key}", f"~{key}"])
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("dataset.num_files_train=99999999999999999999999", "expected less than or equal to 9223372036854775807"),
+        ("dataset.record_length_bytes=1e23", "expected less than or equal to 922337203685477"),
+        ("train.epochs=99999999999999999999999", "expected less than or equal to 9223372036854775807"),
+        ("dataset.record_dims=[99999999999,99999999999]", "so many samples of this size are 6.4e+23 bytes"),
+        ("dataset.num_files_train=9000000000000000", "so many samples of this size are 9.44e+21 bytes"),
+    ],
+)
+def test_numbers_beyond_what_can_be_counted(override, said):
+    with pytest.raises(ConfigError) as told:
+        load("demo", [override])
+    assert said in str(told.value)
+
+
+def test_a_variable_that_is_not_set_is_named():
+    with pytest.raises(ConfigError, match=r"cannot resolve '\$\{oc.env:NO_SUCH_1\}': Environment variable 'NO_SUCH_1'"):
+        load("demo", ["dataset.data_folder=${oc.env:NO_SUCH_1}"])
+
+
+def test_how_to_quote_for_the_shell_is_told():
+    with pytest.raises(ConfigError, match="once more for the shell: \"key='a=b'\""):
+        load("demo", ["dataset.data_folder=a=b"])
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("UNET3D_H100", "did you mean unet3d_h100?"),
+        ("unet3d_h100.yaml", "; unet3d_h100 is the name of a bundled workload"),
+        ("workload/unet3d_h100.yaml", "; unet3d_h100 is the name of a bundled workload"),
+        ("other/mine.yaml", "there is no such file"),
+    ],
+)
+def test_a_name_that_is_nearly_right(source, hint):
+    with pytest.raises(ConfigError) as told:
+        load(source)
+    assert str(told.value).partition(" (")[0].endswith(hint)
+
+
+def test_a_loader_that_reads_nothing_is_not_passed_over():
+    with pytest.raises(
+        ConfigError, match=r"synthetic loader makes samples and reads no npz file; set dataset\.format="
+    ):
+        load("demo", ["reader.data_loader=synthetic"])
+    assert load("demo", ["reader.data_loader=synthetic", "dataset.format=synthetic"])

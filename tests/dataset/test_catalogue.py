@@ -37,6 +37,16 @@ def test_fewer_of_a_larger_data_set_are_the_first_ones(folder: Path) -> None:
     assert "12 .npz files; the first 3 by name are used" in warnings[0]
 
 
+def test_files_of_other_names_are_told(folder: Path) -> None:
+    changes = ["dataset.format=npz", "dataset.num_files_train=12", "dataset.file_prefix=other"]
+    files = training_files(load("cosmoflow_h100", changes).workload)
+    found, warnings = locate_files(open_storage(f"file://{folder}"), files)
+    assert found.key(0) == "train/img_00_of_12.npz"
+    assert len(warnings) == 1
+    assert "holds no train/other_00_of_12.npz" in warnings[0]
+    assert "files of other names are read, from train/img_00_of_12.npz on" in warnings[0]
+
+
 def test_a_missing_file_is_named_with_the_ways_out(folder: Path) -> None:
     (folder / "train" / "img_07_of_12.npz").unlink()
     with pytest.raises(

@@ -53,6 +53,24 @@ def test_it_does_not_compress_and_no_four_kibibytes_come_again() -> None:
     assert len(blocks) == -(-len(two_files) // 4096)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "mask"),
+    [
+        ("bool", b"\x01"),
+        ("int32", b"\xff"),
+        ("float16", b"\xff\xbf"),
+        ("float32", b"\xff\xff\xff\xbf"),
+        ("complex64", b"\xff\xff\xff\xbf"),
+        ("float64", b"\xff" * 7 + b"\xbf"),
+        ("complex128", b"\xff" * 7 + b"\xbf"),
+    ],
+)
+def test_elements_are_the_bytes_without_the_bits_that_would_not_do(dtype: str, mask: bytes) -> None:
+    expected = np.frombuffer(WHOLE, np.uint8) & np.resize(np.frombuffer(mask, np.uint8), len(WHOLE))
+    assert content(0, len(WHOLE), dtype=dtype) == expected.tobytes()
+    assert content(262_139, 100_003, dtype=dtype) == expected[262_139:362_142].tobytes()
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
 def test_floats_are_finite(dtype: str) -> None:
     values = np.frombuffer(content(0, 800_000, dtype=dtype), dtype)

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dl_driver.config.sections.dataset import Hdf5, Parquet, ParquetColumn
 from dl_driver.dataset import verify as verifying
 from dl_driver.dataset.compare import Kind
 from dl_driver.dataset.content import Shape
@@ -30,6 +29,7 @@ from dl_driver.dataset.verify import FileResult, Mismatch, Verification, Verific
 from dl_driver.errors import UnreachableError
 from dl_driver.formats.base import FormatOptions
 from dl_driver.formats.hdf5_write import skeleton
+from dl_driver.formats.options import Hdf5Options, ParquetColumn, ParquetOptions
 from dl_driver.storage import open_storage
 from dl_driver.storage.base import StorageSettings
 from dl_driver.storage.memory import MemoryStorage
@@ -251,7 +251,9 @@ def test_a_wrong_companion_is_its_files_fault(tmp_path: Path) -> None:
 
 
 _LONG = (200, 1000)
-_WIDE = Parquet(columns=(ParquetColumn(name="a", dtype="float32", size=7), ParquetColumn(name="b", dtype="int64")))
+_WIDE = ParquetOptions(
+    columns=(ParquetColumn(name="a", dtype="float32", size=7), ParquetColumn(name="b", dtype="int64"))
+)
 FORMATS = [
     ("npz", FormatOptions(), _LONG, 5),
     ("npz", FormatOptions("zip"), (50, 40), 5),
@@ -260,9 +262,9 @@ FORMATS = [
     ("tfrecord", FormatOptions("gzip"), (64, 50), 200),
     ("tfrecord", FormatOptions("zlib"), (64, 50), 3),
     ("hdf5", FormatOptions(), _LONG, 5),
-    ("hdf5", FormatOptions(hdf5=Hdf5(chunk_dims=(1, 20, 100))), _LONG, 20),
-    ("hdf5", FormatOptions("gzip", hdf5=Hdf5(chunk_dims=(2, 100, 100))), _LONG, 7),
-    ("hdf5", FormatOptions("lzf", hdf5=Hdf5(num_dset_per_record=2, max_shape=(200, 2000))), _LONG, 3),
+    ("hdf5", FormatOptions(hdf5=Hdf5Options(chunk_dims=(1, 20, 100))), _LONG, 20),
+    ("hdf5", FormatOptions("gzip", hdf5=Hdf5Options(chunk_dims=(2, 100, 100))), _LONG, 7),
+    ("hdf5", FormatOptions("lzf", hdf5=Hdf5Options(num_dset_per_record=2, max_shape=(200, 2000))), _LONG, 3),
     ("parquet", FormatOptions(parquet=_WIDE), (36,), 3000),
     ("parquet", FormatOptions("zstd", parquet=_WIDE), (36,), 3000),
     ("jpeg", FormatOptions(), (900, 1000), 1),
@@ -309,7 +311,7 @@ def test_no_format_writes_the_time_of_day() -> None:
 
 def test_patches_far_into_a_file(tmp_path: Path) -> None:
     """A chunked HDF5 file's indexes are written when its chunks are: thousands of bytes that are patched."""
-    options = FormatOptions(hdf5=Hdf5(chunk_dims=(1, 10, 10)))
+    options = FormatOptions(hdf5=Hdf5Options(chunk_dims=(1, 10, 10)))
     (files,) = splits = (split("train", 1, 0, "hdf5", (100, 100), 40, options),)
     pieces = list(files.file_format.encode(files.record(0), verification("", splits).content(files, 0).fill))
     ends = np.maximum.accumulate([piece.offset + len(piece.data) for piece in pieces])

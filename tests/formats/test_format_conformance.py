@@ -5,9 +5,9 @@
 
 import numpy as np
 
-from dl_driver.config.sections.dataset import Hdf5
 from dl_driver.formats.base import FormatOptions, RecordSpec
 from dl_driver.formats.jsonl import CHARACTERS
+from dl_driver.formats.options import Hdf5Options
 from dl_driver.testing.formats import FormatConformance, Written
 
 
@@ -55,7 +55,7 @@ class TestHdf5(FormatConformance):
 
 class TestHdf5Chunks(FormatConformance):
     format_name = "hdf5"
-    options = FormatOptions(hdf5=Hdf5(chunk_dims=(2, 7, 5)))
+    options = FormatOptions(hdf5=Hdf5Options(chunk_dims=(2, 7, 5)))
     specs = (RecordSpec((13, 7), "uint8", 2), RecordSpec((40, 30), "uint8", 5), RecordSpec((9, 5), "float32", 3))
     finds_flips = False
 
@@ -68,7 +68,7 @@ class TestHdf5Gzip(FormatConformance):
 
 class TestHdf5Lzf(FormatConformance):
     format_name = "hdf5"
-    options = FormatOptions(compression="lzf", hdf5=Hdf5(max_shape=(60, 60)))
+    options = FormatOptions(compression="lzf", hdf5=Hdf5Options(max_shape=(60, 60)))
     specs = (RecordSpec((13, 7), "uint8", 2), RecordSpec((40, 30), "int32", 5))
     finds_flips = False
 
@@ -77,7 +77,7 @@ class TestHdf5Shared(FormatConformance):
     """A record spread over two data sets; the first holds its first half."""
 
     format_name = "hdf5"
-    options = FormatOptions(hdf5=Hdf5(num_dset_per_record=2))
+    options = FormatOptions(hdf5=Hdf5Options(num_dset_per_record=2))
     specs = (RecordSpec((14, 7), "uint8", 1), RecordSpec((40, 30), "uint8", 5))
     finds_flips = False
 

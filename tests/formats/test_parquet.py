@@ -6,6 +6,7 @@
 import contextlib
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import ClassVar
 
@@ -16,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dl_driver.config.sections.dataset import Parquet, ParquetColumn
 from dl_driver.dataset.content import FileContent
 from dl_driver.errors import ConfigError, DataError, FormatError
 from dl_driver.formats import get_format
 from dl_driver.formats.base import FormatOptions, RecordSpec
+from dl_driver.formats.options import ParquetColumn, ParquetOptions
 from dl_driver.formats.parquet_index import parse_footer
 from dl_driver.testing.formats import Array, FormatConformance, Written
 
@@ -40,13 +41,10 @@ TYPES = (
 )
 
 
-def table(*columns: tuple[str, int, bool], rows: int = 4) -> Parquet:
+def table(*columns: tuple[str, int, bool], rows: int = 4) -> ParquetOptions:
     """Columns c0, c1, ... of (type, elements, read)."""
-    made = [
-        ParquetColumn.model_validate({"name": f"c{place}", "dtype": dtype, "size": size, "read": read})
-        for place, (dtype, size, read) in enumerate(columns)
-    ]
-    return Parquet(columns=tuple(made), row_group_size=rows)
+    made = [ParquetColumn(f"c{place}", dtype, size, read) for place, (dtype, size, read) in enumerate(columns)]
+    return ParquetOptions(columns=tuple(made), row_group_size=rows)
 
 
 ALL = table(*((dtype, 1, place % 2 == 0) for place, dtype in enumerate(TYPES)), *((dtype, 5, True) for dtype in TYPES))
@@ -105,7 +103,7 @@ class TestPacked(Tables):
 
 class TestRaw(FormatConformance):
     format_name = "parquet"
-    options = FormatOptions(parquet=LONG.model_copy(update={"check_pages": True}), decode=False)
+    options = FormatOptions(parquet=replace(LONG, check_pages=True), decode=False)
     specs = (RecordSpec((8,), "uint8", 11),)
 
     def check_arrays(self, written: Written, file: int, sample: int, arrays: Mapping[str, Array]) -> None:
@@ -207,11 +205,11 @@ def test_another_type_is_named() -> None:
     [
         (table(("complex64", 1, True)), "no complex numbers"),
         (table(("float32", 1, False)), "reads none of the columns"),
-        (Parquet(partition_by="c0"), "leave it out"),
-        (Parquet(read_mode="page"), "expected row_group"),
+        (ParquetOptions(partition_by="c0"), "leave it out"),
+        (ParquetOptions(read_mode="page"), "expected row_group"),
     ],
 )
-def test_impossible_tables(parquet: Parquet, message: str) -> None:
+def test_impossible_tables(parquet: ParquetOptions, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         get_format("parquet", FormatOptions(parquet=parquet))
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import dl_driver
-from dl_driver.config.sections.dataset import Hdf5
 from dl_driver.dataset.content import FileContent
 from dl_driver.dataset.files import ComputedFiles, Dimensions
 from dl_driver.dataset.generate import Generation, generate
 from dl_driver.formats.base import FormatOptions
+from dl_driver.formats.options import Hdf5Options
 from dl_driver.storage.base import StorageSettings
 
 _SEED = 5
@@ -121,10 +121,10 @@ def test_the_loader_reads_tensorflows_records(tmp_path: Path, compression: str, 
 
 HDF5_KINDS = [
     FormatOptions(),
-    FormatOptions(hdf5=Hdf5(num_dset_per_record=1, chunk_dims=(1, 10, 13))),
+    FormatOptions(hdf5=Hdf5Options(num_dset_per_record=1, chunk_dims=(1, 10, 13))),
     FormatOptions(compression="gzip"),
     FormatOptions(compression="lzf"),
-    FormatOptions(hdf5=Hdf5(max_shape=(50, 60))),
+    FormatOptions(hdf5=Hdf5Options(max_shape=(50, 60))),
 ]
 
 
@@ -146,7 +146,7 @@ def test_h5py_reads_our_files(tmp_path: Path, options: FormatOptions, samples: i
 
 def test_h5py_reads_records_that_data_sets_share(tmp_path: Path) -> None:
     """DLIO leaves out a leading dimension of one; each of four data sets has a fourth of the rest."""
-    options = FormatOptions(hdf5=Hdf5(num_dset_per_record=4))
+    options = FormatOptions(hdf5=Hdf5Options(num_dset_per_record=4))
     with h5py.File(written(tmp_path, "hdf5", 3, options, dims=(1, 8, 5))) as file:
         assert sorted(file) == ["labels", "records_0", "records_1", "records_2", "records_3"]
         assert all(file[f"records_{number}"].shape == (3, 2, 5) for number in range(4))

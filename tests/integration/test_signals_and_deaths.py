@@ -102,12 +102,36 @@ def test_a_request_to_stop_ends_the_run_at_the_steps_end(
     assert all(gone(pid) for pid in workers)
 
 
+def test_a_storage_that_hangs_does_not_hold_a_run_that_shall_stop(workload: Path) -> None:
+    running = training(workload, HANGING)
+    workers = children(running)
+    running.send_signal(signal.SIGTERM)
+    done = finish(running)
+    assert done.status == 1
+    assert "Partial: ended by SIGTERM" in done.out
+    report = json.loads((workload.parent / "results" / "run.json").read_text())
+    assert (report["partial"], report["samples"]) == ("ended by SIGTERM", 0)
+    assert all(gone(pid) for pid in workers)
+
+
+def test_a_signal_that_comes_twice_at_once_is_one_request(workload: Path) -> None:
+    running = training(workload)
+    running.send_signal(signal.SIGTERM)
+    assert running.stderr is not None
+    assert "stopping at the step's end" in running.stderr.readline()
+    os.killpg(running.pid, signal.SIGTERM)
+    done = finish(running)
+    assert (done.status, "Partial: ended by SIGTERM" in done.out) == (1, True)
+    assert (workload.parent / "results" / "summary.json").exists()
+
+
 def test_a_second_request_ends_the_run_at_once(workload: Path) -> None:
     running = training(workload, HANGING)
     workers = children(running)
     running.send_signal(signal.SIGINT)
     assert running.stderr is not None
     assert "once more stops at once" in running.stderr.readline()
+    time.sleep(0.3)
     running.send_signal(signal.SIGINT)
     done = finish(running)
     assert done.status == 1

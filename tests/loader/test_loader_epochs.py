@@ -3,6 +3,8 @@
 
 """The loader against files that NumPy wrote."""
 
+import copy
+import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -140,6 +142,85 @@ def test_missing_file_is_named(folder: Path) -> None:
 def test_nothing_to_load(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no objects"):
         dl_driver.open_loader(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ({"rank": 2, "ranks": 2}, "rank: 2 is out of range; of 2 ranks they are 0 to 1"),
+        ({"rank": -1}, "rank: -1 is out of range; of 1 ranks they are 0 to 0"),
+        ({"ranks": 0}, "ranks: 0 is out of range; expected a whole number of at least 1"),
+        ({"engine": "uring"}, "engine: 'uring' is unknown; expected 'auto' or 'ring' or 'threads'"),
+        ({"order": "any"}, "order: 'any' is unknown; expected 'plan' or 'completion'"),
+        ({"timeout": -1}, "timeout: -1 is out of range; expected seconds, more than 0"),
+        ({"timeout": float("nan")}, "timeout: nan is out of range; expected seconds, more than 0"),
+        ({"readahead": 0}, "readahead: 0 is out of range; expected a whole number of at least 1"),
+        ({"crop_bytes": -1}, "crop_bytes: -1 is out of range; expected a whole number, 0 for all"),
+        ({"batch_size": 2.5}, "batch_size: 2.5 is out of range; expected a whole number of at least 1"),
+    ],
+    ids=str,
+)
+def test_an_argument_out_of_range_is_told_before_anything_starts(folder: Path, argument: dict, said: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        dl_driver.open_loader(folder, **argument)
+    assert str(told.value) == said
+
+
+def test_all_wrong_arguments_at_once(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="engine") as told:
+        dl_driver.open_loader(folder, engine="x", order="y", batch_size=0)
+    assert len(told.value.problems) == 3
+
+
+def test_unknown_storage_options_name_the_nearest(folder: Path) -> None:
+    with pytest.raises(ConfigError) as told:
+        dl_driver.open_loader(folder, storage_options={"endpoint": "http://a", "connections": "many"})
+    assert "storage.storage_options.endpoint: unknown key; did you mean storage.storage_options.endpoint_url?" in str(
+        told.value
+    )
+    assert "storage.storage_options.connections: expected a valid integer" in str(told.value)
+
+
+def test_a_path_object_is_a_path(folder: Path) -> None:
+    with dl_driver.open_loader(folder, batch_size=23) as loader:
+        assert [numbers(batch) for batch in loader] == [list(range(23))]
+        assert repr(loader) == f"<Loader of file://{folder}, 1 batches an epoch>"
+    with pytest.raises(ConfigError, match="uri: expected a path or a URI, found ''"):
+        dl_driver.open_loader("")
+
+
+def test_a_closed_loader_says_so(folder: Path) -> None:
+    loader = dl_driver.open_loader(folder, batch_size=4)
+    epoch = iter(loader)
+    batch = next(epoch)
+    loader.close()
+    with pytest.raises(RunError, match="the loader is closed"):
+        next(epoch)
+    with pytest.raises(RunError, match="the loader is closed"):
+        next(iter(loader))
+    assert numbers(batch) == [0, 1, 2, 3]
+
+
+def test_a_second_iteration_ends_the_first(folder: Path) -> None:
+    with dl_driver.open_loader(folder, batch_size=4, timeout=20) as loader:
+        first, second = iter(loader), iter(loader)
+        assert numbers(next(first)) == [0, 1, 2, 3]
+        assert numbers(next(second)) == [0, 1, 2, 3]
+        with pytest.raises(RunError, match="another one of the same loader has begun"):
+            next(first)
+        assert sum(len(batch) for batch in second) == 19
+
+
+def test_a_batch_cannot_be_pickled_and_says_what_can(folder: Path) -> None:
+    with dl_driver.open_loader(folder, batch_size=4) as loader:
+        batch = next(iter(loader))
+        with pytest.raises(TypeError, match="copy or pickle its arrays"):
+            pickle.dumps(batch)
+        with pytest.raises(TypeError, match="copy or pickle its arrays"):
+            copy.deepcopy(batch)
+        back = pickle.loads(pickle.dumps(batch[1]))
+        assert np.array_equal(back["x"], batch[1]["x"])
+        assert repr(batch) == "<Batch 0 of 4 samples>"
 
 
 def test_arguments_out_of_range(folder: Path) -> None:

@@ -15,6 +15,35 @@ def test_a_failed_run_leaves_no_empty_folders(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_each_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    with (
+        results_folder(tmp_path / "a" / "noon", alone=True) as first,
+        results_folder(tmp_path / "a" / "noon", alone=True) as second,
+        results_folder(tmp_path / "a" / "noon", alone=True) as third,
+    ):
+        write_text(first / "file", ["first"])
+        write_text(third / "file", ["third"])
+    assert [path.name for path in (first, second, third)] == ["noon", "noon_2", "noon_3"]
+    assert (first / "file").read_text() == "first"
+
+
+def test_a_failed_run_removes_no_folder_of_another(tmp_path: Path) -> None:
+    with results_folder(tmp_path / "noon", alone=True) as first:
+        with pytest.raises(RunError), results_folder(tmp_path / "noon", alone=True) as second:
+            raise RunError("failed")
+        assert first.is_dir()
+        assert not second.exists()
+    with pytest.raises(RunError), results_folder(tmp_path / "b" / "noon", alone=True):
+        raise RunError("failed")
+    assert [path.name for path in tmp_path.iterdir()] == ["noon"]
+
+
+def test_two_runs_may_try_out_the_same_folder(tmp_path: Path) -> None:
+    with results_folder(tmp_path / "a"), results_folder(tmp_path / "a"):
+        pass
+    assert (tmp_path / "a").is_dir()
+
+
 def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(RunError), results_folder(tmp_path / "a"):

@@ -7,6 +7,7 @@ import pytest
 
 from dl_driver.errors import NotFoundError, StorageError
 from dl_driver.storage import azure_failures, gcs_failures, open_storage
+from dl_driver.storage.azure_failures import FAILURES
 from dl_driver.storage.base import StorageSettings
 from dl_driver.storage.engines.http_service import Judgement
 from dl_driver.storage.options import ObjectStoreOptions
@@ -208,3 +209,11 @@ def test_an_endpoint_may_have_a_path() -> None:
     options = ObjectStoreOptions.of_mapping({"endpoint_url": "http://gateway:51080/s3/", "anonymous": True})
     (endpoint,) = open_storage("s3://bucket/set", StorageSettings(options=options)).endpoints  # type: ignore[attr-defined]
     assert endpoint.path == "/s3/bucket/set/"
+
+
+def test_an_error_of_our_own_is_told_without_the_clients_words_around_it() -> None:
+    text = (
+        "The operation lacked valid authentication credentials for path External Azure credential provider:"
+        " StorageError: az://c/x: no credentials were found: set A\n\nDebug source:\nUnauthenticated { path: 1 }"
+    )
+    assert FAILURES.explain(None, text) == "az://c/x: no credentials were found: set A"

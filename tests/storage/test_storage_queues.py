@@ -142,8 +142,12 @@ def test_direct_on_tmpfs_is_counted_or_refused() -> None:
         finish(queue, 1)
         assert queue.report().fallbacks == 1
         queue.close()
+        strict = open_storage(f"direct://{folder}", StorageSettings(strict_direct=True))
         with pytest.raises(StorageError, match="strict-direct"):
-            open_storage(f"direct://{folder}", StorageSettings(strict_direct=True)).open_reader(1)
+            strict.open_reader(1)
+        with pytest.raises(StorageError, match="strict-direct"):
+            strict.put("b", [Piece(0, b"x")])
+        assert [path.name for path in Path(folder).iterdir()] == ["a"]
 
 
 def test_null_takes_its_latency_and_bandwidth() -> None:

@@ -7,15 +7,21 @@ stdout carries results, stderr everything else. Exit status 0: done; 1: ran, but
 2: could not run. Imports next to nothing, so that Ctrl-C is met from the start.
 """
 
+import io
 import os
 import signal
 import sys
+import time
+
+ONE_REQUEST_S = 0.1
+"""Signals so close together are one request: timeout(1) sends its own to the process and to its group."""
 
 
 def main() -> None:
     """Run the command and exit."""
     try:
         _open_missing_streams()
+        _print_any_text()
         _take_requests_to_stop()
         from dl_driver.cli.app import run_command
 
@@ -47,6 +53,13 @@ def _open_missing_streams() -> None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - stays open
 
 
+def _print_any_text() -> None:
+    """A name that the terminal's encoding lacks is written with escapes, and ends nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _silence_stdout() -> None:
     """Python flushes once more at exit, which then must not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -54,8 +67,12 @@ def _silence_stdout() -> None:
 
 def _take_requests_to_stop() -> None:
     """A scheduler's SIGTERM and a closing terminal's SIGHUP end the command as Ctrl-C does: in order."""
+    told_at: dict[int, float] = {}
 
     def interrupt(number: int, frame: object) -> None:
+        before, told_at[number] = told_at.get(number, 0.0), time.monotonic()
+        if told_at[number] - before < ONE_REQUEST_S:
+            return
         raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
 
     for number in (signal.SIGTERM, signal.SIGHUP):

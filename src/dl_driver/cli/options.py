@@ -63,7 +63,10 @@ def split_config(arguments: list[str] | None, config: str | None) -> tuple[str, 
     if not given:
         raise ConfigError([Problem("", "expected CONFIG: a workload file or a name that dl-driver workloads lists")])
     if "=" in given[0]:
+        key, _, value = given[0].partition("=")
         message = f"expected CONFIG before the override {given[0]}: a workload file or a bundled name"
+        if key.lstrip("+") == "workload":
+            message = f"expected CONFIG, a workload file or a bundled name, not {given[0]}: write {value} in its place"
         raise ConfigError([Problem("", message)])
     return given[0], given[1:]
 

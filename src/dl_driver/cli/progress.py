@@ -8,6 +8,8 @@ import sys
 from enum import StrEnum
 from time import monotonic
 
+_TELLING_S = 1.0
+"""Before, most of the time was the processes' start, which says nothing of the time that is left."""
 _INTERVAL_S = {"live": 0.1, "plain": 2.0, "json": 1.0}
 
 
@@ -48,7 +50,7 @@ class Progress:
             print(text, file=sys.stderr)
 
     def _show(self, done: int, total: int, num_bytes: int, seconds: float) -> None:
-        left = (total - done) * seconds / done if done else None
+        left = (total - done) * seconds / done if done and seconds > _TELLING_S else None
         if self._style is ProgressStyle.JSON:
             values = {"what": self._what, "done": done, "total": total, "bytes": num_bytes}
             print(json.dumps(values | {"seconds": round(seconds, 3), "seconds_left": left}), file=sys.stderr)

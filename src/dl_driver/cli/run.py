@@ -4,6 +4,7 @@
 """``dl-driver run``: generate where asked, train and evaluate on emulated accelerators, report."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dl_driver.cli.main import ONE_REQUEST_S
 from dl_driver.cli.options import ConfigArguments, ConfigOption, EnvFileOption, split_config
 from dl_driver.cli.progress import Progress, ProgressStyle
+from dl_driver.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from dl_driver.config import LoadedWorkload
@@ -112,9 +116,13 @@ def run(
     from dl_driver.report.stored import results_at
     from dl_driver.run.experiment import RunOptions
 
-    place = results or _default_place(loaded)
+    if results == "":
+        raise ConfigError([Problem("--results", "expected a folder or the URI of one, found an empty text")])
+    place = results or loaded.workload.output.folder
+    alone = place is None
+    place = place or _default_place(loaded)
     wanted = (report_format or ReportFormat.JSON) if mlperf or report_format else None
-    with results_at(place, _settings_at(place, loaded)) as folder:
+    with results_at(place, _settings_at(place, loaded), alone=alone) as folder:
         places = _Places(folder, loaded.workload.output.log_file, wanted, output)
         if output is not None:
             check_writable(output)
@@ -123,7 +131,7 @@ def run(
             shown.note(f"reading {loaded.workload.data_uri} for {accelerators} accelerator(s)")
         options = RunOptions(accelerators, max_steps, max_epochs)
         done = _experiment(loaded, options, shown, places)
-    print(f"results: {place}", file=sys.stderr)
+    print(f"results: {folder if alone else place}", file=sys.stderr)
     if not done:
         raise typer.Exit(1)
 
@@ -149,8 +157,13 @@ def _print_config(loaded: "LoadedWorkload") -> None:
 
 
 def _default_place(loaded: "LoadedWorkload") -> str:
-    workload = loaded.workload
-    return workload.output.folder or f"results/{workload.name}/{datetime.now():%Y%m%d_%H%M%S}"
+    return f"results/{as_file_name(loaded.workload.name)}/{datetime.now():%Y%m%d_%H%M%S}"
+
+
+def as_file_name(name: str) -> str:
+    """A workload's name as one part of a path, so that no name leads out of the results folder."""
+    part = re.sub(r"[/\0]", "_", name)
+    return part if part.strip(".") else "workload"
 
 
 def _settings_at(place: str, loaded: "LoadedWorkload") -> "StorageSettings":
@@ -206,11 +219,16 @@ def _stop_when_asked(stop: "StopRequest") -> Iterator[None]:
     """The first request (Ctrl-C, a scheduler's SIGTERM) ends the run at the step's end; the next one at once."""
     from dl_driver.processes import STOP_REQUESTS
 
+    asked_at = 0.0
+
     def ask(number: int, frame: object) -> None:
+        nonlocal asked_at
         reason = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
         if stop.reason is not None:
+            if monotonic() - asked_at < ONE_REQUEST_S:
+                return
             raise KeyboardInterrupt(f"{reason} before the step's end, no results were written")
-        stop.reason = reason
+        stop.reason, asked_at = reason, monotonic()
         # Not print: the signal may have come in the middle of one.
         with suppress(OSError):
             os.write(2, b"dl-driver: stopping at the step's end; once more stops at once, without results\n")

@@ -4,7 +4,6 @@
 """``dl-driver serve-null``: a server of a workload's objects that holds none of them."""
 
 import os
-import signal
 import sys
 from typing import Annotated
 
@@ -30,8 +29,6 @@ def serve_null(
     if tls_key is not None and tls_cert is None:
         raise ConfigError([Problem("", "--tls-key needs --tls-cert, the certificate that belongs to it")])
     loaded = load_workload(arguments, config, env_file)
-    # An orderly end by SIGTERM is one by Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     count = processes or len(os.sched_getaffinity(0))
     with serving(loaded.workload, Address(host, port, tls_cert, tls_key), count) as fleet:
         print(fleet.url, flush=True)

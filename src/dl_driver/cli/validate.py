@@ -21,7 +21,10 @@ def validate(
     to_json: Annotated[bool, typer.Option("--to-json", help="Print the composed workload as JSON.")] = False,
 ) -> None:
     """Check a workload and say what it is."""
+    from dl_driver.storage import find_backend
+
     loaded = load_workload(arguments, config, env_file)
+    find_backend(loaded.workload.data_uri)
     if to_json:
         from json import dumps
 

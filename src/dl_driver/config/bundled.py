@@ -31,11 +31,15 @@ def find(source: str) -> Path:
 
 
 def _missing(source: str) -> str:
-    if "/" in source or source.endswith(_SUFFIXES):
-        return "there is no such file"
     names = bundled_names()
-    near = difflib.get_close_matches(source, names, n=3, cutoff=0.5) or difflib.get_close_matches(
-        source.partition("_")[0], names, n=3, cutoff=0.4
+    name = Path(source).stem if source.endswith(_SUFFIXES) else Path(source).name
+    if "/" in source or source.endswith(_SUFFIXES):
+        return "there is no such file" + (f"; {name} is the name of a bundled workload" if name in names else "")
+    same = [name for name in names if name.lower() == source.lower()]
+    near = (
+        same
+        or difflib.get_close_matches(source, names, n=3, cutoff=0.5)
+        or difflib.get_close_matches(source.partition("_")[0], names, n=3, cutoff=0.4)
     )
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"there is no such file and no bundled workload of this name{hint} (dl-driver workloads lists them all)"

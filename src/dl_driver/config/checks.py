@@ -6,12 +6,15 @@
 A check yields what is wrong and the keys that it looked at; the first of them is the one to name.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from dl_driver.config.locations import has_scheme
 from dl_driver.config.schema import Workload
+from dl_driver.config.sections.base import LARGEST
 from dl_driver.config.sections.checkpoint import CheckpointMode
+from dl_driver.config.sections.dataset import DatasetFormat
 from dl_driver.config.sections.reader import DataLoader
 from dl_driver.config.sections.workflow import Framework
 
@@ -42,6 +45,17 @@ def _loader_of_another_framework(workload: Workload) -> Iterator[Conflict]:
         )
 
 
+def _loader_that_reads_nothing(workload: Workload) -> Iterator[Conflict]:
+    flow, data = workload.workflow, workload.dataset
+    synthetic = workload.reader.data_loader is DataLoader.SYNTHETIC and data.format is not DatasetFormat.SYNTHETIC
+    if synthetic and (flow.train or flow.evaluation):
+        message = (
+            f"dlio_benchmark's synthetic loader makes samples and reads no {data.format} file; set"
+            " dataset.format=synthetic for that, or another loader"
+        )
+        yield Conflict(("reader.data_loader", "dataset.format"), message)
+
+
 def _record_shape(workload: Workload) -> Iterator[Conflict]:
     dataset = workload.dataset
     dims = dataset.record_dims
@@ -62,6 +76,20 @@ def _record_shape(workload: Workload) -> Iterator[Conflict]:
     if dims and dims[0] % parts:
         keys = ("dataset.hdf5.num_dset_per_record", "dataset.record_dims")
         yield Conflict(keys, f"{parts} data sets cannot share a first dimension of {dims[0]} evenly")
+
+
+def _countable(workload: Workload) -> Iterator[Conflict]:
+    """Bytes are counted in 64 bits."""
+    data = workload.dataset
+    for count_key, files in (("num_files_train", data.num_files_train), ("num_files_eval", data.num_files_eval)):
+        length_key = "dataset.record_dims" if data.record_dims else "dataset.record_length_bytes"
+        record = math.prod(data.record_dims) if data.record_dims else int(data.record_length_bytes)
+        size = files * data.num_samples_per_file * record
+        if size > LARGEST:
+            keys = (f"dataset.{count_key}", "dataset.num_samples_per_file", length_key)
+            yield Conflict(
+                keys, f"so many samples of this size are {size:.3g} bytes, at most {LARGEST:.3g} can be counted"
+            )
 
 
 def _enough_to_train(workload: Workload) -> Iterator[Conflict]:
@@ -129,7 +157,9 @@ def _direct_or_not(workload: Workload) -> Iterator[Conflict]:
 
 CHECKS: tuple[Check, ...] = (
     _loader_of_another_framework,
+    _loader_that_reads_nothing,
     _record_shape,
+    _countable,
     _enough_to_train,
     _enough_to_evaluate,
     _parallelism,

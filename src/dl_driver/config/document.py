@@ -42,6 +42,8 @@ class _Loader(yaml.SafeLoader):
         """Refuses a key that stands twice; keys that a merge brought may be overridden."""
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is no text", key.start_mark)
             if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value!r} stands twice", key.start_mark
@@ -93,6 +95,7 @@ def _parse(text: str, name: str) -> tuple[Any, yaml.Node | None]:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
+        _refuse_cycles(node, set(), set())
         return (loader.construct_document(node) if node else None), node
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -100,6 +103,20 @@ def _parse(text: str, name: str) -> tuple[Any, yaml.Node | None]:
         raise ConfigError([Problem("", reason, name, mark.line + 1 if mark else None)]) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError([Problem("", f"is not valid YAML: {str(error).splitlines()[0]}", name)]) from error
+
+
+def _refuse_cycles(node: yaml.Node | None, above: set[int], done: set[int]) -> None:
+    """An anchor whose own value refers to it describes a tree without end."""
+    if not isinstance(node, yaml.CollectionNode) or id(node) in done:
+        return
+    if id(node) in above:
+        raise yaml.constructor.ConstructorError(None, None, "an anchor's value holds itself", node.start_mark)
+    above.add(id(node))
+    for item in node.value:
+        for below in item if isinstance(item, tuple) else (item,):
+            _refuse_cycles(below, above, done)
+    above.remove(id(node))
+    done.add(id(node))
 
 
 def _refuse_neighbours(data: dict[str, Any], node: yaml.Node | None, name: str) -> None:

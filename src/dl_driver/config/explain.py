@@ -19,13 +19,14 @@ _KEEP_WORDS = 60
 _SECRETS = ("access_key_id", "secret_access_key", "session_token")
 
 
-def explain(error: ValidationError, settings: Sequence[Setting]) -> list[tuple[Path, Problem]]:
-    """Each refusal as a Problem, with the path of the key at which it was found."""
-    return [_explain_one(detail, settings) for detail in error.errors(include_url=False)]
+def explain(error: ValidationError, settings: Sequence[Setting], section: Path = ()) -> list[tuple[Path, Problem]]:
+    """Each refusal as a Problem, with the path of the key at which it was found. ``section``: what was validated, where
+    that is no whole workload."""
+    return [_explain_one(detail, settings, section) for detail in error.errors(include_url=False)]
 
 
-def _explain_one(detail: ErrorDetails, settings: Sequence[Setting]) -> tuple[Path, Problem]:
-    path, inner = _split(detail["loc"])
+def _explain_one(detail: ErrorDetails, settings: Sequence[Setting], section: Path) -> tuple[Path, Problem]:
+    path, inner = _split((*section, *detail["loc"]))
     message = _unknown(path, inner) if detail["type"] == "extra_forbidden" else _wrong(detail, path)
     if inner:
         message = f"at {'.'.join(str(part) for part in inner)}: {message}"

@@ -58,4 +58,5 @@ def _look_up(root: Any, setting: Setting) -> Any:
             node = node[name]
         return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     except OmegaConfBaseException as error:
-        raise ValueError(str(error).splitlines()[0]) from error
+        told = str(error).splitlines()[0].partition("raised while resolving interpolation: ")
+        raise ValueError(told[2].strip('"') or told[0]) from error

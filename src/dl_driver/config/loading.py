@@ -19,7 +19,7 @@ from dl_driver.config.document import read_settings
 from dl_driver.config.envfile import read_env_file
 from dl_driver.config.explain import explain, setting_at
 from dl_driver.config.interpolation import resolve
-from dl_driver.config.overrides import Override, parse_overrides
+from dl_driver.config.overrides import ORIGIN, Override, parse_overrides
 from dl_driver.config.schema import Workload
 from dl_driver.config.sections.base import NoEffect, Section
 from dl_driver.config.sections.workflow import Framework
@@ -58,6 +58,7 @@ def _gather(from_file: list[Setting], texts: Sequence[str]) -> Translated:
     framework = framework_of([*lower, *upper], Framework.TENSORFLOW)
     below, above = translate(lower, framework), translate(upper, framework)
     settings = below.settings
+    problems += _removals_of_nothing(parsed, [*from_file, *settings])
     for override in parsed:
         settings = _without_all(settings, override)
     return Translated(
@@ -73,6 +74,15 @@ def _laid_together(parsed: Sequence[Override]) -> list[Setting]:
     for override in parsed:
         settings = overlay(_without_all(settings, override), override.settings)
     return settings
+
+
+def _removals_of_nothing(parsed: Sequence[Override], settings: list[Setting]) -> Iterator[Problem]:
+    """As Hydra: who removes a key that nobody has set meant another one."""
+    for override in parsed:
+        if not override.settings and len(_without_all(settings, override)) == len(settings):
+            key = ".".join(override.path)
+            yield Problem(f"~{key}", "there is nothing to remove: neither the file nor an override sets it", ORIGIN)
+        settings = overlay(_without_all(settings, override), override.settings)
 
 
 def _without_all(settings: list[Setting], override: Override) -> list[Setting]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ORIGIN = "override"
 """What stands as the file of a setting that came from an override."""
 _NEST = "workload"
+_QUOTE = "quote values with special characters, and once more for the shell: \"key='a=b'\""
 _SECRET_WORDS = ("secret", "access_key", "token", "password")
 
 
@@ -58,7 +59,7 @@ def _parse(parser: "OverridesParser", text: str) -> Override | Problem:
         value = override.value()
     except (HydraException, OmegaConfBaseException) as error:
         reason = str(error).splitlines()[0]
-        return _problem(text, f"is not in Hydra's grammar: {reason}; quote values with special characters: key='a=b'")
+        return _problem(text, f"is not in Hydra's grammar: {reason}; {_QUOTE}")
     return _override(text, override.key_or_group, value, remove=override.is_delete())
 
 
@@ -79,6 +80,5 @@ def _problem(text: str, message: str) -> Problem:
     """Names the override; of one that may hold a secret, its key alone."""
     key, separator, _ = text.partition("=")
     if any(word in key.lower() for word in _SECRET_WORDS):
-        text = "expected key=value in Hydra's grammar; quote values with special characters: key='a=b'"
-        return Problem(key, text, ORIGIN)
+        return Problem(key, f"expected key=value in Hydra's grammar; {_QUOTE}", ORIGIN)
     return Problem(text if separator else key, message, ORIGIN)

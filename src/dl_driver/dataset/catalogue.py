@@ -74,7 +74,13 @@ def _listed(storage: Storage, files: ComputedFiles, missing: str) -> tuple[FileS
     warnings = []
     if len(found) > len(files):
         warnings.append(f"{where} holds {len(found)} {suffix} files; the first {len(files)} by name are used")
+    elif _stem(chosen[0].key, suffixes) != _stem(files.key(0), suffixes):
+        warnings.append(f"{where} holds no {files.key(0)}; files of other names are read, from {chosen[0].key} on")
     return ListedFiles([info.key for info in chosen], [info.size for info in chosen]), warnings
+
+
+def _stem(key: str, suffixes: Sequence[str]) -> str:
+    return next((key.removesuffix(suffix) for suffix in suffixes if key.endswith(suffix)), key)
 
 
 def _count_key(files: ComputedFiles) -> str:

@@ -24,9 +24,9 @@ _POOL_BYTES = 1 << 18
 """Fits a core's second-level cache."""
 _WORD = 8
 _U64 = 0xFFFFFFFFFFFFFFFF
-_KEEP_FINITE = 0xBF
+_KEEP_FINITE = b"\xbf"
 """Clears the top bit of a float's exponent, which stands in its last byte: no infinities, no NaNs."""
-_ZERO_OR_ONE = 0x01
+_ZERO_OR_ONE = b"\x01"
 _CELL = 4096
 """Bytes of which the last part is zeros, so that a block of this size has its share of them wherever it begins."""
 _REGION = 1 << 20
@@ -55,9 +55,9 @@ class FileContent:
     def __init__(self, seed: int, file: int, dtype: str = "uint8", shape: Shape = INCOMPRESSIBLE) -> None:
         if shape.across:
             file = int(file // shape.dedup_ratio)
-        self._pool = _pool(seed)
+        self._mask = _mask_of(np.dtype(dtype))
+        self._pool = _pool(seed, self._mask)
         self._key = int.from_bytes(hashlib.blake2b(f"{seed}/{file}".encode(), digest_size=8).digest(), "little")
-        self._mask, self._stride = _mask_of(np.dtype(dtype))
         self._repeats = 1.0 if shape.across else shape.dedup_ratio
         self._kept = round(_CELL / shape.compress_ratio)
         """Bytes of a cell that are not zeros."""
@@ -68,9 +68,6 @@ class FileContent:
             self._fill_regions(offset, into)
         else:
             self._fill_once(offset, into)
-        if self._mask is not None:
-            masked = np.frombuffer(into, np.uint8)[(-1 - offset) % self._stride :: self._stride]
-            np.bitwise_and(masked, self._mask, out=masked)
         if self._kept < _CELL:
             _clear_ends(offset, np.frombuffer(into, np.uint8), self._kept)
 
@@ -94,13 +91,13 @@ class FileContent:
     def _fill_within_block(self, block: int, start: int, into: memoryview) -> None:
         """XOR the pool's whole words, wherever they go (NumPy takes any address, at half the speed where it is no
         word's), and the parts of a word before and behind them."""
-        word, ahead = _mixed(self._key + block), min(len(into), -start % _WORD)
+        word, ahead = _mixed(self._key + block) & self._mask, min(len(into), -start % _WORD)
         words = (len(into) - ahead) // _WORD
         behind = ahead + words * _WORD
         if words:
             first = (start + ahead) // _WORD
             out = np.ndarray((words,), np.uint64, into, ahead)
-            np.bitwise_xor(self._pool.words[first : first + words], np.uint64(word), out=out)
+            np.bitwise_xor(self._pool.words[first : first + words], np.uint64(word), out)
         if ahead:
             self._fill_part(word, start, into[:ahead])
         if behind < len(into):
@@ -121,11 +118,11 @@ class _Pool(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _pool(seed: int) -> _Pool:
-    """The pool of a seed."""
+def _pool(seed: int, mask: int) -> _Pool:
+    """The pool of a seed, a mask laid on each of its words."""
     key = int.from_bytes(hashlib.blake2b(f"pool/{seed}".encode(), digest_size=16).digest(), "little")
-    data = np.random.Philox(key=key).random_raw(_POOL_BYTES // _WORD).astype("<u8").tobytes()
-    return _Pool(np.frombuffer(bytearray(data), np.uint64), data)
+    words = np.random.Philox(key=key).random_raw(_POOL_BYTES // _WORD) & np.uint64(mask)
+    return _Pool(words, words.astype("<u8").tobytes())
 
 
 def _clear_ends(offset: int, data: NDArray[np.uint8], kept: int) -> None:
@@ -146,10 +143,12 @@ def _mixed(value: int) -> int:
     return value ^ (value >> 31)
 
 
-def _mask_of(dtype: "np.dtype[np.generic]") -> tuple[int | None, int]:
-    """What to AND, and into the last of how many bytes; None where every byte will do."""
+def _mask_of(dtype: "np.dtype[np.generic]") -> int:
+    """What to AND with every word, so that elements of this type are sound: a word is a whole number of them. Laid on
+    the pool and on the words, it need not be laid on the bytes."""
     if dtype.kind == "b":
-        return _ZERO_OR_ONE, 1
+        return int.from_bytes(_ZERO_OR_ONE * _WORD, "little")
     if dtype.kind in "fc":
-        return _KEEP_FINITE, dtype.itemsize // (2 if dtype.kind == "c" else 1)
-    return None, 1
+        size = dtype.itemsize // (2 if dtype.kind == "c" else 1)
+        return int.from_bytes((b"\xff" * (size - 1) + _KEEP_FINITE) * (_WORD // size), "little")
+    return _U64

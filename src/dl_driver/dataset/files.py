@@ -7,16 +7,19 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dl_driver.config import Workload
-from dl_driver.config.sections.storage import Decode
 from dl_driver.dataset.content import Shape
 from dl_driver.formats import file_suffix, get_format
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions, RecordSpec
+from dl_driver.formats.options import Hdf5Options, ParquetColumn, ParquetOptions
+
+if TYPE_CHECKING:
+    from dl_driver.config import Workload
+    from dl_driver.config.sections.dataset import Hdf5, Parquet
 
 _DIMENSION_SEED = 10
 _BLOCK = 1 << 20
@@ -192,21 +195,35 @@ def _format(name: str, options: FormatOptions) -> Format:
     return get_format(name, options)
 
 
-def format_options(workload: Workload) -> FormatOptions:
+def format_options(workload: "Workload") -> FormatOptions:
     """What the workload says of its format."""
+    # Here, not above: the configuration takes long to import, and workers do without it.
+    from dl_driver.config.sections.storage import Decode
+
     data = workload.dataset
     raw = workload.reader.decode in ("none", "raw") or workload.storage.storage_options.decode is Decode.RAW
     return FormatOptions(
         str(data.compression.value),
         data.compression_level,
-        data.hdf5,
-        data.parquet,
+        _hdf5_options(data.hdf5),
+        _parquet_options(data.parquet),
         decode=not raw,
         element_type=data.record_element_type,
     )
 
 
-def content_shape(workload: Workload) -> Shape:
+def _hdf5_options(section: "Hdf5") -> Hdf5Options:
+    return Hdf5Options(section.chunk_dims, section.num_dset_per_record, section.max_shape)
+
+
+def _parquet_options(section: "Parquet") -> ParquetOptions:
+    columns = [ParquetColumn(column.name, column.dtype, column.size, column.read) for column in section.columns]
+    return ParquetOptions(
+        tuple(columns), section.row_group_size, section.read_mode, section.check_pages, section.partition_by
+    )
+
+
+def content_shape(workload: "Workload") -> Shape:
     """What storage can make of the samples. Files that are alike repeat each other, since then what comes again is at
     the same place of them, whatever stands around the samples; of others each repeats itself."""
     content, files = workload.dataset.content, training_files(workload)
@@ -214,19 +231,19 @@ def content_shape(workload: Workload) -> Shape:
     return Shape(content.compress_ratio, content.dedup_ratio, across or content.dedup_ratio == 1)
 
 
-def training_files(workload: Workload) -> ComputedFiles:
+def training_files(workload: "Workload") -> ComputedFiles:
     """The files that the accelerators train on."""
     data = workload.dataset
     return _files(workload, "train", data.num_files_train, data.num_subfolders_train, 0)
 
 
-def evaluation_files(workload: Workload) -> ComputedFiles:
+def evaluation_files(workload: "Workload") -> ComputedFiles:
     """The files of the evaluation."""
     data = workload.dataset
     return _files(workload, "valid", data.num_files_eval, data.num_subfolders_eval, data.num_files_train)
 
 
-def _files(workload: Workload, folder: str, count: int, subfolders: int, first: int) -> ComputedFiles:
+def _files(workload: "Workload", folder: str, count: int, subfolders: int, first: int) -> ComputedFiles:
     data = workload.dataset
     length = data.record_length_bytes
     mean = max(1, int(math.sqrt(length)))
@@ -234,7 +251,7 @@ def _files(workload: Workload, folder: str, count: int, subfolders: int, first: 
     return ComputedFiles(
         folder=folder,
         prefix=data.file_prefix,
-        format=data.format,
+        format=data.format.value,
         count=count,
         subfolders=subfolders,
         first=first,

@@ -17,7 +17,8 @@ from dl_driver.storage.syscalls import RAMFS_MAGIC, TMPFS_MAGIC, direct_alignmen
 
 _ENOUGH_FILES = 4096
 _FEWEST_FILES = 256
-_ENOUGH_LOCKED_BYTES = 8 << 20
+_ENOUGH_LOCKED_BYTES = 1 << 30
+_CAP_IPC_LOCK = 14
 _ENOUGH_SHARED_BYTES = 1 << 30
 _LATE_NS = 100_000
 _TRIES = 50
@@ -93,13 +94,24 @@ def open_files() -> Finding:
 
 
 def locked_memory() -> Finding:
-    """How much memory a process may lock, which rings count against before Linux 5.12."""
+    """How much memory a process may lock. What reads land in is registered with the ring, and counts against this for
+    users without CAP_IPC_LOCK; so do rings themselves before Linux 5.12."""
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     text = "unlimited" if soft == resource.RLIM_INFINITY else show_size(soft)
-    if soft != resource.RLIM_INFINITY and soft < _ENOUGH_LOCKED_BYTES:
-        advice = "deep queues may be refused on older kernels; raise it: ulimit -l unlimited"
+    if resource.RLIM_INFINITY != soft < _ENOUGH_LOCKED_BYTES and not _may_lock_memory():
+        advice = (
+            "memory for reads cannot be registered, which costs CPU time on direct://; raise it: ulimit -l unlimited"
+        )
         return Finding("locked_memory", Grade.ADVICE, text, soft, "bytes", advice)
     return Finding("locked_memory", Grade.OK, text, soft, "bytes")
+
+
+def _may_lock_memory() -> bool:
+    """Whether this process may lock as much as it likes (capabilities(7))."""
+    for line in _read("/proc/self/status").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> _CAP_IPC_LOCK & 1)
+    return False
 
 
 def clock() -> Finding:

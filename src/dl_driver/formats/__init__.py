@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from dl_driver.config.sections.dataset import HDF5_OPT
 from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats.base import DEFAULTS, Format, FormatOptions
 from dl_driver.formats.packed import Packed
@@ -17,9 +16,6 @@ _ENTRY_POINTS = "dl_driver.formats"
 
 _ALSO_CALLED = {"jpg": "jpeg"}
 """Formats by other suffixes of theirs."""
-
-_INSTEAD = {"hdf5_opt": HDF5_OPT}
-"""What to do about formats that dlio_benchmark names."""
 
 
 def format_names() -> tuple[str, ...]:
@@ -88,5 +84,8 @@ def _registered() -> dict[str, EntryPoint]:
 
 
 def _missing(name: str) -> str:
+    # Here, not above: the configuration takes long to import, and workers do without it.
+    from dl_driver.config.sections.dataset import HDF5_OPT
+
     known = f"there are {', '.join(format_names())} (set dataset.format to one of them)"
-    return f"{name!r} is no format; {_INSTEAD.get(name, known)}"
+    return f"{name!r} is no format; {HDF5_OPT if name == 'hdf5_opt' else known}"

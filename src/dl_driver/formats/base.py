@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from dl_driver.config.sections.dataset import Hdf5, Parquet
 from dl_driver.errors import ConfigError, Problem
+from dl_driver.formats.options import Hdf5Options, ParquetOptions
 from dl_driver.formats.spans import FileIndex, Group, Landed, Need, Placed
 from dl_driver.storage.base import Piece
 
@@ -52,7 +52,7 @@ class RecordSpec:
         return self.sample_bytes * self.num_samples
 
 
-_HDF5, _PARQUET = Hdf5(), Parquet()
+_HDF5, _PARQUET = Hdf5Options(), ParquetOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class FormatOptions:
     compression: str = "none"
     """A value of config's Compression."""
     compression_level: int = 4
-    hdf5: Hdf5 = _HDF5
-    parquet: Parquet = _PARQUET
+    hdf5: Hdf5Options = _HDF5
+    parquet: ParquetOptions = _PARQUET
     element_type: str = ""
     """NumPy's name of what the samples consist of, where the workload says it; for formats that do not tell."""
     decode: bool = True

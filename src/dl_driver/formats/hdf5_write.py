@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dl_driver.config.sections.dataset import Hdf5
 from dl_driver.errors import ConfigError, Problem, RunError
 from dl_driver.formats.base import ContentReader, FormatOptions, RecordSpec
+from dl_driver.formats.options import Hdf5Options
 from dl_driver.formats.pieces import merged
 from dl_driver.formats.windows import WindowWriter
 from dl_driver.storage.base import Piece
@@ -44,7 +44,7 @@ class DataSets:
         return (self.num_samples, *self.row)
 
 
-def data_sets(spec: RecordSpec, hdf5: Hdf5) -> DataSets:
+def data_sets(spec: RecordSpec, hdf5: Hdf5Options) -> DataSets:
     """How a sample is spread; DLIO leaves out a leading dimension of one. Raises ConfigError."""
     dims = spec.dims[1:] if len(spec.dims) > 1 and spec.dims[0] == 1 else spec.dims
     count = hdf5.num_dset_per_record

@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from dl_driver.config.sections.dataset import Parquet
 from dl_driver.errors import ConfigError, Problem
 from dl_driver.formats.base import RecordSpec
+from dl_driver.formats.options import ParquetOptions
 from dl_driver.formats.thrift_compact import BYTE, I32, STRUCT, TRUE, items, number, struct, varint, wide_number
 
 PAGE_BYTES = 64 << 10
@@ -214,7 +214,7 @@ class Table:
         return [self.row_group_size] * whole + ([rest] if rest else [])
 
 
-def columns_of(parquet: Parquet) -> tuple[Column, ...]:
+def columns_of(parquet: ParquetOptions) -> tuple[Column, ...]:
     """The workload's; none where it names none. Raises ConfigError for what a table cannot hold."""
     columns = [Column(column.name, column.dtype, column.size, column.read) for column in parquet.columns]
     problems = [
@@ -231,6 +231,6 @@ def columns_of(parquet: Parquet) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def table_of(columns: tuple[Column, ...], parquet: Parquet, spec: RecordSpec) -> Table:
+def table_of(columns: tuple[Column, ...], parquet: ParquetOptions, spec: RecordSpec) -> Table:
     """The table that a file of these records holds."""
     return Table(columns or (Column(RECORD, "bytes", spec.sample_bytes),), parquet.row_group_size)

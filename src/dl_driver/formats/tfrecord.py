@@ -49,6 +49,7 @@ from dl_driver.formats.tfrecord_framing import (
     record_length,
     scan,
 )
+from dl_driver.formats.tfrecord_write import frame_bytes, write_records
 from dl_driver.formats.walk import Pass, Structure, Take, Walker
 from dl_driver.formats.windows import SpareBuffer, WindowWriter
 from dl_driver.storage.base import Piece
@@ -103,28 +104,21 @@ class TfRecord(Format):
     def _encode_plain(self, spec: RecordSpec, fill: ContentReader) -> Iterator[Piece]:
         buffer = self._spare.borrow()
         writer = WindowWriter(buffer)
-        size = spec.sample_bytes
-        before, after = example_around(size)
-        start = header(len(before) + size + len(after)) + before
-        crc_before = crc32c(before)
-        for number in range(spec.num_samples):
-            yield from writer.text(start)
-            crc = yield from writer.content(fill, size, crc_before, start=number * size, checksum=crc32c)
-            yield from writer.text(after + FOOTER.pack(masked(crc32c(after, crc))))
+        yield from write_records(spec, fill, writer)
         yield from writer.finish()
         self._spare.give_back(buffer)
 
     def encode_companion(self, spec: RecordSpec, number: int) -> Iterator[Piece]:
         """See Format."""
-        return index_lines(_frame_bytes(spec), spec.num_samples)
+        return index_lines(frame_bytes(spec), spec.num_samples)
 
     def file_size(self, spec: RecordSpec) -> int | None:
         """See Format."""
-        return None if self._packed else spec.num_samples * _frame_bytes(spec)
+        return None if self._packed else spec.num_samples * frame_bytes(spec)
 
     def max_file_size(self, spec: RecordSpec) -> int:
         """See Format."""
-        plain = spec.num_samples * _frame_bytes(spec)
+        plain = spec.num_samples * frame_bytes(spec)
         return inflate.most_deflated(plain) if self._packed else plain
 
     def sparse(self, spec: RecordSpec) -> SparseFile | None:
@@ -138,7 +132,7 @@ class TfRecord(Format):
             crc, left = crc32c(_ZEROS[: min(left, len(_ZEROS))], crc), left - min(left, len(_ZEROS))
         start = header(len(before) + size + len(after)) + before
         end = after + FOOTER.pack(masked(crc32c(after, crc)))
-        frame, count = _frame_bytes(spec), spec.num_samples
+        frame, count = frame_bytes(spec), spec.num_samples
         first, last = len(start) + size, count * frame - len(end)
         pieces = RepeatedPieces(Piece(0, start), end + start, first, frame, count - 1, Piece(last, end))
         return SparseFile(count * frame, pieces)
@@ -154,7 +148,7 @@ class TfRecord(Format):
     def sample_bytes(self, record: RecordSpec | None, file_bytes: int, samples_per_file: int) -> int:
         """See Format."""
         if record is not None:
-            return _frame_bytes(record)
+            return frame_bytes(record)
         return super().sample_bytes(record, file_bytes * (inflate.USUAL_RATIO if self._packed else 1), samples_per_file)
 
     def report(self) -> Mapping[str, int]:
@@ -318,8 +312,3 @@ class _OneRecord(Structure):
         stored = yield from self.take(FOOTER_BYTES, "the checksum of its record")
         if FOOTER.unpack(stored)[0] != masked(crc or 0):
             raise FormatError("its record does not have the checksum that stands behind it")
-
-
-def _frame_bytes(spec: RecordSpec) -> int:
-    before, after = example_around(spec.sample_bytes)
-    return FRAME_BYTES + len(before) + spec.sample_bytes + len(after)

@@ -4,10 +4,11 @@
 """Writing a file as windows of one reused buffer.
 
 Whatever a file consists of (headers, content, zeros) is laid into the buffer one after another; a full buffer leaves
-as one piece. So pieces start at multiples of the window, content is made where the kernel takes it from, and its CRC
-runs while it is in the cache.
+as one piece. Content that fills one begins one, so it is made in whole blocks and at a word's address. It is made where
+the kernel takes it from, and its CRC runs while it is in the cache.
 """
 
+import mmap
 from collections.abc import Callable, Generator, Iterator
 
 from dl_driver.formats.base import ContentReader
@@ -40,31 +41,36 @@ class WindowWriter:
         """Bytes that are at hand."""
         at = 0
         while at < len(data):
-            into = self._room(len(data) - at)
+            into = yield from self._room(len(data) - at)
             into[:] = data[at : at + len(into)]
             at += len(into)
-            yield from self._advance(len(into))
 
     def zeros(self, count: int) -> Iterator[Piece]:
         """Zero bytes."""
         while count:
-            into = self._room(count)
+            into = yield from self._room(count)
             into[:] = bytes(len(into))
             count -= len(into)
-            yield from self._advance(len(into))
 
     def content(
         self, fill: ContentReader, length: int, crc: int = 0, *, start: int = 0, checksum: Checksum = crc32
     ) -> Generator[Piece, None, int]:
         """``length`` bytes of the content, from ``start`` on; returns their CRC, continued from ``crc``."""
+        if length >= len(self._buffer):
+            yield from self._flush()
         offset = 0
         while offset < length:
-            into = self._room(length - offset)
+            into = yield from self._room(length - offset)
             fill(start + offset, into)
             crc = checksum(into, crc)
             offset += len(into)
-            yield from self._advance(len(into))
         return crc
+
+    def stretch(self, length: int) -> Generator[Piece, None, memoryview]:
+        """Room for so many bytes, a window's at most, in one; to be filled before more is asked for."""
+        if self._used + length > len(self._buffer):
+            yield from self._flush()
+        return (yield from self._room(length))
 
     def patch(self, offset: int, data: bytes) -> None:
         """Replace what was written at ``offset``: in the buffer where it is still there, else at the file's end."""
@@ -76,17 +82,20 @@ class WindowWriter:
 
     def finish(self) -> Iterator[Piece]:
         """What is left."""
-        if self._used:
-            yield Piece(self._start, self._buffer[: self._used])
+        yield from self._flush()
         yield from self._patches
 
-    def _room(self, wanted: int) -> memoryview:
-        return self._buffer[self._used : self._used + wanted]
-
-    def _advance(self, count: int) -> Iterator[Piece]:
-        self._used += count
+    def _room(self, wanted: int) -> Generator[Piece, None, memoryview]:
+        """For as many of these bytes as still fit in, one at least."""
         if self._used == len(self._buffer):
-            yield Piece(self._start, self._buffer)
+            yield from self._flush()
+        into = self._buffer[self._used : self._used + wanted]
+        self._used += len(into)
+        return into
+
+    def _flush(self) -> Iterator[Piece]:
+        if self._used:
+            yield Piece(self._start, self._buffer[: self._used])
             self._start, self._used = self._start + self._used, 0
 
 
@@ -99,7 +108,8 @@ class SpareBuffer:
     def borrow(self) -> memoryview:
         """A window nobody else uses."""
         buffer, self._spare = self._spare, None
-        return memoryview(bytearray(WINDOW_BYTES)) if buffer is None else buffer
+        # A mapping begins at a page, which is also a word's address.
+        return memoryview(mmap.mmap(-1, WINDOW_BYTES)) if buffer is None else buffer
 
     def give_back(self, buffer: memoryview) -> None:
         """For the next file."""

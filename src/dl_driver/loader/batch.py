@@ -5,7 +5,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,15 @@ class Batch:
 
     def __len__(self) -> int:
         return self._count
+
+    def __repr__(self) -> str:
+        return f"<Batch {self.step} of {len(self)} samples>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Batch is a place in shared memory and cannot be copied or pickled; copy or pickle its arrays:"
+            " [{name: array.copy() for name, array in sample.items()} for sample in batch]"
+        )
 
     @property
     def _records(self) -> "NDArray[np.void]":

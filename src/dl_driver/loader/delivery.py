@@ -4,7 +4,6 @@
 """From a sample to reads through a buffer, and from bytes that arrived to a checked sample in its place."""
 
 import math
-import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
@@ -15,6 +14,7 @@ import numpy as np
 from dl_driver.errors import DataError, FormatError
 from dl_driver.formats.base import ArraySpec, Layout, StreamDecoder, views
 from dl_driver.formats.expectation import Decoder
+from dl_driver.loader.buffers import buffer_of
 from dl_driver.loader.filling import TAG_SHIFT
 from dl_driver.loader.plan import Delivery, LoaderPlan
 from dl_driver.loader.stages import StageWatch
@@ -247,7 +247,7 @@ class _Buffers:
         """A free buffer; memory is taken from the system only when first needed."""
         if not self._free:
             self._made += 1
-            return memoryview(mmap.mmap(-1, self._size))
+            return buffer_of(self._size)
         return self._free.pop()
 
     def give_back(self, task: Task) -> None:

@@ -3,6 +3,7 @@
 
 """The loader for users of the library: an iterable of batches from any storage and format."""
 
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -10,10 +11,11 @@ from typing import Any, Literal, Self
 
 from dl_driver.dataset.files import ListedFiles
 from dl_driver.dataset.order import EpochOrder
-from dl_driver.errors import ConfigError, DataError, Problem, RunError
+from dl_driver.errors import ConfigError, DataError, RunError
 from dl_driver.formats import detect_format, get_format, named_format
 from dl_driver.formats.base import Format, FormatOptions
 from dl_driver.formats.magic import kind_of
+from dl_driver.loader.arguments import check, uri_of
 from dl_driver.loader.batch import Batch
 from dl_driver.loader.plan import LoaderPlan
 from dl_driver.loader.pool import ReadyBatch, WorkerPool
@@ -41,6 +43,8 @@ class Loader:
         # Batches that the garbage collector found gone, from whichever thread; deque's append and popleft are atomic.
         self._gone: deque[ReadyBatch] = deque()
         self._running = False
+        self._epochs_begun = 0
+        self._closed = False
         self.epoch = 0
         """The epoch that the next iteration runs, counted from 0; may be set."""
 
@@ -48,14 +52,22 @@ class Loader:
         """Batches an epoch."""
         return self._order.steps
 
+    def __repr__(self) -> str:
+        return f"<Loader of {self._plan.uri}, {len(self)} batches an epoch>"
+
     def __iter__(self) -> Iterator[Batch]:
+        self._check_open()
         if self._running:
             self._pool.stop()
         self._release_gone()
         self._pool.start(self._order.reseeded(self.epoch) if self._reshuffle else self._order)
         self.epoch += 1
-        self._running = True
+        self._epochs_begun += 1
+        self._running, mine = True, self._epochs_begun
         for step in range(self._order.steps):
+            self._check_open()
+            if mine != self._epochs_begun:
+                raise RunError("this iteration is over, since another one of the same loader has begun; open one each")
             ready = self._next(step)
             self._pool.took([ready], ())
             yield Batch(self._pool, ready, self._plan.files, self._gone.append)
@@ -63,6 +75,7 @@ class Loader:
 
     def close(self) -> None:
         """End the workers. Batches that are still kept stay readable."""
+        self._closed = True
         self._pool.close()
 
     def __enter__(self) -> Self:
@@ -76,6 +89,10 @@ class Loader:
     def __del__(self) -> None:
         if hasattr(self, "_pool"):
             self._pool.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RunError(f"{self._plan.uri}: the loader is closed; open another one")
 
     def _next(self, step: int) -> ReadyBatch:
         ready = self._pool.ready(0)
@@ -102,7 +119,7 @@ class Loader:
 
 
 def open_loader(
-    uri: str,
+    uri: str | os.PathLike[str],
     *,
     format: str | None = None,
     batch_size: int = 1,
@@ -149,15 +166,12 @@ def open_loader(
 
     Raises ConfigError for an argument out of range, DataError where there is nothing to load, StorageError.
     """
-    _check(batch_size=batch_size, samples_per_file=samples_per_file, ranks=ranks)
-    for name, value in (("workers", workers), ("readers", readers), ("max_inflight", max_inflight)):
-        _check(**{name: 1 if value is None else value})
-    if order not in ("plan", "completion"):
-        raise ConfigError([Problem("order", f"{order!r} is unknown; expected 'plan' or 'completion'")])
+    uri = uri_of(uri)
+    check(locals())
     options = FormatOptions(compression=compression, decode=decode)
     reached = ObjectStoreOptions.of_mapping(storage_options or {})
     settings = StorageSettings(engine=engine, strict_direct=strict_direct, options=reached)
-    storage = open_storage(uri if "://" in uri else f"file://{uri}", settings)
+    storage = open_storage(uri, settings)
     files, chosen = _list_files(storage, format, options)
     format_name, options = chosen.name, chosen.options
     workers = workers or default_workers()
@@ -193,16 +207,6 @@ def open_loader(
         drop_last=drop_last,
     )
     return Loader(plan, epoch_order, delivery_order=order, reshuffle=shuffle, timeout=timeout)
-
-
-def _check(**at_least_one: int) -> None:
-    problems = [
-        Problem(name, f"{value!r} is out of range; expected a whole number of at least 1")
-        for name, value in at_least_one.items()
-        if not isinstance(value, int) or value < 1
-    ]
-    if problems:
-        raise ConfigError(problems)
 
 
 def _list_files(storage: Storage, format_name: str | None, options: FormatOptions) -> tuple[ListedFiles, Format]:

@@ -45,7 +45,8 @@ class ReaderLoop:
         storage = open_storage(plan.uri, plan.settings)
         tasks = max(1, len(self._readers) * plan.depth)
         depth = _queue_depth(plan, self._format, tasks)
-        queue = storage.open_reader(depth, watch)
+        lands_in_slab = plan.delivery in (Delivery.WHOLE, Delivery.SPANS)
+        queue = storage.open_reader(depth, watch, slab.view if lands_in_slab else None)
         if max(plan.file_bytes, plan.sample_bytes, plan.run_bytes) > LONGEST:
             queue = LongReads(queue)
         self._queue = LimitedQueue(queue, depth)

@@ -8,7 +8,6 @@ Nothing here waits: an index is a generator that asks for bytes (formats.spans.N
 reads like everything else in a worker.
 """
 
-import mmap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
@@ -31,6 +30,7 @@ from dl_driver.formats.spans import (
     short,
     too_large,
 )
+from dl_driver.loader.buffers import buffer_of
 from dl_driver.loader.delivery import check_room, crop_shape
 from dl_driver.loader.filling import TAG_SHIFT
 from dl_driver.loader.index_cache import IndexCache
@@ -198,7 +198,7 @@ class SpanDelivery:
         first = offset - offset % self._plan.alignment
         skip = offset - first
         length = round_up(skip + max(1, need.length), self._plan.alignment)
-        into = memoryview(mmap.mmap(-1, length))
+        into = buffer_of(length)
         task.answers.append(into)
         task.skips.append(skip)
         return Read(need.key, first, length, into, number << TAG_SHIFT | task.number)
@@ -294,8 +294,8 @@ class SpanDelivery:
 
     def _buffer(self, size: int) -> memoryview:
         if size > self._spare_bytes:
-            return memoryview(mmap.mmap(-1, round_up(size, mmap.PAGESIZE)))
-        return self._spare.pop() if self._spare else memoryview(mmap.mmap(-1, self._spare_bytes))
+            return buffer_of(size)
+        return self._spare.pop() if self._spare else buffer_of(self._spare_bytes)
 
     def _check_lengths(self, task: GroupTask) -> None:
         landed, landing = task.landed, task.landing
@@ -363,5 +363,5 @@ class SpanDelivery:
     def _scratch_for(self, samples: int) -> memoryview:
         size = samples * round_up(self._plan.sample_bytes, LINE)
         if len(self._scratch) < size:
-            self._scratch = memoryview(mmap.mmap(-1, size))
+            self._scratch = buffer_of(size)
         return self._scratch

@@ -63,7 +63,7 @@ def workload_facts(loaded: LoadedWorkload) -> WorkloadFacts:
         record_length_bytes=data.record_length_bytes,
         epochs=workload.train.epochs,
         seed=workload.train.seed,
-        shuffle=Shuffle.OFF not in (reader.file_shuffle, reader.sample_shuffle),
+        shuffle=any(one is not Shuffle.OFF for one in (reader.file_shuffle, reader.sample_shuffle)),
         au_threshold=workload.metric.au,
         exclude_start_steps=workload.output.metric.exclude_start_steps,
         exclude_end_steps=workload.output.metric.exclude_end_steps,

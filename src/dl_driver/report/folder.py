@@ -4,6 +4,7 @@
 """The results folder: all files of a run, each whole, or none."""
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,11 +20,15 @@ from dl_driver.report.summary import Summary
 
 
 @contextmanager
-def results_folder(folder: Path) -> Iterator[None]:
+def results_folder(folder: Path, *, alone: bool = False) -> Iterator[Path]:
     """The folder, made before a run starts, so that one that cannot be written to is found early; whoever fails and
-    has written nothing leaves no empty folders. Raises StorageError."""
+    has written nothing leaves no empty folders. ``alone``: no other run's folder, so where the name is taken a number
+    is added to it. Raises StorageError."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
+        if alone:
+            folder = _make_another(folder)
+            missing = [folder, *missing[1:]]
         folder.mkdir(parents=True, exist_ok=True)
         _try_out(folder / "summary.json")
     except OSError as error:
@@ -32,10 +37,21 @@ def results_folder(folder: Path) -> Iterator[None]:
             f"cannot write results to {folder}: {error.strerror}; choose another folder with --results"
         ) from error
     try:
-        yield
+        yield folder
     except BaseException:
         _remove_empty(missing)
         raise
+
+
+def _make_another(folder: Path) -> Path:
+    """A folder that nobody else has: of two runs that begin in the same second each gets its own."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    names = itertools.chain([folder.name], (f"{folder.name}_{number}" for number in itertools.count(2)))
+    for name in names:
+        with contextlib.suppress(FileExistsError):
+            folder.with_name(name).mkdir()
+            break
+    return folder.with_name(name)
 
 
 def check_writable(path: Path) -> None:
@@ -113,7 +129,8 @@ def _all_or_none() -> Iterator[Callable[[Path, _Write], None]]:
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
+    """A name of this process's own, since another run may be given the same folder."""
+    return path.with_name(f"{path.name}.{os.getpid()}.partial")
 
 
 def _try_out(path: Path) -> None:

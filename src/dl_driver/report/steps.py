@@ -21,7 +21,8 @@ def write_steps(record: RunRecord, path: Path) -> None:
     fields: list[Any] = [("epoch", pa.int32()), ("phase", pa.string()), ("block", pa.int32()), ("step", pa.int64())]
     fields += [("accelerator", pa.int32()), *((name, pa.int64()) for name in _STAMPS)]
     schema = pa.schema(fields)
-    with pq.ParquetWriter(path, schema) as writer:
+    # Opened here: pyarrow takes a path for a URI, and refuses names that are no UTF-8.
+    with path.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
         for epoch in record.epochs:
             for block in epoch.blocks:
                 writer.write_table(pa.table(_columns(block), schema=schema))

@@ -29,13 +29,14 @@ _WINDOW_BYTES = 1 << 20
 
 
 @contextmanager
-def results_at(place: str, settings: StorageSettings) -> Iterator[Path]:
+def results_at(place: str, settings: StorageSettings, *, alone: bool = False) -> Iterator[Path]:
     """The folder to write results to; what it holds at the end is sent to ``place`` where that is an object store.
-    That one is written to beforehand, so that a refusal is found early. Raises StorageError."""
+    That one is written to beforehand, so that a refusal is found early. ``alone``: of local folders, none of another
+    run. Raises StorageError."""
     if not has_scheme(place) or place.startswith("file://"):
         folder = Path(path_of(place) if has_scheme(place) else place)
-        with results_folder(folder):
-            yield folder
+        with results_folder(folder, alone=alone) as made:
+            yield made
         return
     storage = _open(place if place.endswith("://") else place.rstrip("/"), settings)
     folder = Path(tempfile.mkdtemp(prefix="dl-driver-results-"))

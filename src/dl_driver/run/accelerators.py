@@ -28,6 +28,10 @@ _SPIN_NS = 60_000
 _DIGEST_NS = 3_000_000
 """Records of samples are digested where there is so much time."""
 _MOST_OVERSHOOTS = 1 << 16
+_LOOK_UP_NS = 500_000_000
+"""Who waits for data looks up so often whether it shall stop."""
+_PATIENCE_NS = 5_000_000_000
+"""After a request to stop, a step that waits for data gets so long, since a storage may hang for ever."""
 
 
 @dataclass(slots=True)
@@ -69,6 +73,8 @@ class Accelerators:
         self._held: list[ReadyBatch] = []
         self._recorder, self._run_start_ns = BlockRecorder(0, self._count, None), 0
         self._upcoming: _Step | None = None
+        self._give_up_ns = 0
+        """When a step that waits for data is given up; 0 until the run shall stop."""
         self._unrecorded: _Step | None = None
         """The step before, whose stamps are written down while the accelerators compute."""
         self.overshoot = Histogram()
@@ -102,27 +108,29 @@ class Accelerators:
         return done
 
     def _steps(self, compute_ns: NDArray[np.int64], after_step: Callable[[int], None] | None) -> int:
-        steps = len(compute_ns)
+        steps, done = len(compute_ns), 0
         self._upcoming = _Step.of(0, compute_ns) if steps else None
         self._unrecorded = None
         begun = perf_counter_ns()
         while self._upcoming is not None and self._stop.reason is None:
             step = self._upcoming
             step.begun_ns = begun
-            self._step(step, compute_ns)
+            if not self._step(step, compute_ns):
+                break
+            done += 1
             begun = step.barrier_ns
             self._unrecorded = step
             if after_step is not None:
                 after_step(step.number)
                 begun = perf_counter_ns()
-        if self._unrecorded is None:
-            return 0
-        self._record()
+        if self._unrecorded is not None:
+            self._record()
         self._digest_overshoots()
-        return step.number + 1
+        return done
 
-    def _step(self, step: "_Step", compute_ns: NDArray[np.int64]) -> None:
-        """One step of all, until its barrier is passed. What has to be written down waits until all compute."""
+    def _step(self, step: "_Step", compute_ns: NDArray[np.int64]) -> bool:
+        """One step of all, until its barrier is passed; False where it was given up, since the run shall stop and its
+        data did not come. What has to be written down waits until all compute."""
         waiting = list(range(self._count))
         deadlines: list[tuple[int, int]] = []
         self._upcoming = None
@@ -147,11 +155,13 @@ class Accelerators:
                 if left > _SPIN_NS:
                     self._write_down(left, step, compute_ns)
                     self._pool.pump(deadlines[0][0] - perf_counter_ns() - _SPIN_NS)
-            elif waiting:
-                self._await_data(step.begun_ns)
+            elif waiting and not self._await_data(step.begun_ns):
+                self._held = step.held
+                return False
         step.barrier_ns = perf_counter_ns()
         self._held = step.held
         self._write_down(0, step, compute_ns)
+        return True
 
     def _keep_records(self, step: int, batches: Sequence[ReadyBatch]) -> None:
         for batch in batches:
@@ -195,11 +205,18 @@ class Accelerators:
                 taken_ns[number] = perf_counter_ns()
         return batches, still
 
-    def _await_data(self, begun: int) -> None:
-        left = None if self._timeout_ns is None else begun + self._timeout_ns - perf_counter_ns()
+    def _await_data(self, begun: int) -> bool:
+        """Wait a while; False when nothing is to be waited for any more, since the run shall stop."""
+        left = _LOOK_UP_NS
+        if self._timeout_ns is not None:
+            left = min(left, begun + self._timeout_ns - perf_counter_ns())
         self._pool.pump(left)
+        if self._stop.reason is not None:
+            self._give_up_ns = self._give_up_ns or perf_counter_ns() + _PATIENCE_NS
+            return perf_counter_ns() < self._give_up_ns
         if self._timeout_ns is not None and perf_counter_ns() - begun > self._timeout_ns:
             raise RunError(
                 f"no batch within {self._timeout_ns / 1e9:g} s (--timeout){self._pool.describe_reading()}; the storage"
                 " hangs, or the timeout is too short for it"
             )
+        return True

@@ -3,7 +3,7 @@
 
 """Storage backends, one a URI scheme."""
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from dl_driver.errors import StorageError
@@ -19,6 +19,11 @@ _WAYS = {
 
 def open_storage(uri: str, settings: StorageSettings | None = None) -> Storage:
     """The storage behind a URI such as ``file:///data``; raises StorageError for a scheme that no backend serves."""
+    return cast(Storage, find_backend(uri).load()(uri, settings or StorageSettings()))
+
+
+def find_backend(uri: str) -> EntryPoint:
+    """What serves the URI's scheme; raises StorageError where nothing does."""
     scheme, separator, _ = uri.partition("://")
     if not separator:
         raise StorageError(f"{uri!r} is no URI: expected scheme://path, such as file:///data")
@@ -26,4 +31,4 @@ def open_storage(uri: str, settings: StorageSettings | None = None) -> Storage:
     if scheme not in known:
         names = ", ".join(f"{name}://" for name in sorted(known))
         raise StorageError(f"{uri}: no storage backend for {scheme}://; there are {names}{_WAYS.get(scheme, '')}")
-    return cast(Storage, known[scheme].load()(uri, settings or StorageSettings()))
+    return known[scheme]

@@ -8,6 +8,7 @@
 
 import base64
 import json
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -201,6 +202,8 @@ def _from_identity(uri: str) -> Callable[[], str]:
             f"{uri}: no credentials were found; Azure's own chain needs azure-identity (pip install"
             f" 'dl-driver[azure]'), or {_WAYS}"
         ) from None
+    # What it tried, and why in vain, it logs as a warning of many lines; the error below says what to do.
+    logging.getLogger("azure.identity").addHandler(logging.NullHandler())
     chain = DefaultAzureCredential()
 
     def current() -> str:

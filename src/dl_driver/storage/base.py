@@ -177,8 +177,9 @@ class Storage(Protocol):
     remote: bool
     """True where each look-up is a request over a network, so that a listing may come cheaper."""
 
-    def open_reader(self, depth: int, watch: int | None = None) -> ReadQueue:
-        """A queue for ``depth`` reads in flight, whose ``wait`` also returns when descriptor ``watch`` is readable."""
+    def open_reader(self, depth: int, watch: int | None = None, memory: memoryview | None = None) -> ReadQueue:
+        """A queue for ``depth`` reads in flight, whose ``wait`` also returns when descriptor ``watch`` is readable. In
+        ``memory`` most reads will land, so that a backend may make it ready; it stays until the queue is closed."""
         ...
 
     def stat(self, key: str) -> ObjectInfo:

@@ -92,7 +92,7 @@ class CloudStorage(ABC):
         """See Service."""
         return f"{self.uri.rstrip('/')}/{key}"
 
-    def open_reader(self, depth: int, watch: int | None = None) -> ReadQueue:
+    def open_reader(self, depth: int, watch: int | None = None, memory: memoryview | None = None) -> ReadQueue:
         """See Storage. Where a proxy stands between, the general client reads."""
         if any(_behind_proxy(endpoint) for endpoint in self.endpoints):
             return HandoverQueue(self, depth, watch)

@@ -25,12 +25,16 @@ class DirectStorage(LocalStorage):
 
     def open_mode(self) -> OpenMode:
         """See LocalStorage; raises StorageError under strict_direct where O_DIRECT is impossible."""
-        reason = self.why_not_direct()
-        if reason is None:
+        if self._is_direct():
             return OpenMode(os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
-        if self.settings.strict_direct:
-            raise StorageError(f"{self.uri}: {reason}; use file://, or leave out --strict-direct")
         return OpenMode(os.O_RDONLY | os.O_CLOEXEC, fallback=True)
+
+    def _is_direct(self) -> bool:
+        """Whether O_DIRECT works here; raises StorageError under strict_direct where it does not."""
+        reason = self.why_not_direct()
+        if reason is not None and self.settings.strict_direct:
+            raise StorageError(f"{self.uri}: {reason}; use file://, or leave out --strict-direct")
+        return reason is None
 
     def why_not_direct(self) -> str | None:
         """Why files here cannot be read with O_DIRECT, or None where they can."""
@@ -60,7 +64,7 @@ class DirectStorage(LocalStorage):
         return total
 
     def _write(self, descriptor: int, pieces: Iterable[Piece]) -> int:
-        if self.why_not_direct() is not None:
+        if not self._is_direct():
             return super()._write(descriptor, pieces)
         return _write_direct(descriptor, pieces)
 

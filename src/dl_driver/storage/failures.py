@@ -15,6 +15,8 @@ CLOCK = "this machine's clock and the server's differ by too much: set the clock
 NO_OBJECT = "there is no such object; generate the data set, or check dataset.data_folder and its counts"
 BAD_DIGEST = "the bytes that reached the server are not those that were sent; try again, and check the network"
 _PLAIN_TO_TLS = re.compile(r"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server", re.IGNORECASE)
+_OURS = re.compile(r"credential provider: StorageError: (.+?)(?:\s*Debug source|\Z)", re.DOTALL)
+"""The general client's error around one of our own, raised where it asked for credentials."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LOOKED_AT_BYTES = 8192
 
@@ -48,6 +50,9 @@ class Failures:
 
     def explain(self, status: int | None, text: str) -> str:
         """The reason and the way out."""
+        ours = _OURS.search(text)
+        if ours is not None:
+            return redacted(" ".join(ours[1].split()))
         code = self.code_of(text) or (self.by_status.get(status) if status else None)
         meaning = self.special(code, text) or self.meaning.get(code or "")
         if meaning is not None:

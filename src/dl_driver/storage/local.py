@@ -38,12 +38,12 @@ class LocalStorage:
         """How files are opened for reading."""
         return OpenMode(os.O_RDONLY | os.O_CLOEXEC)
 
-    def open_reader(self, depth: int, watch: int | None = None) -> ReadQueue:
+    def open_reader(self, depth: int, watch: int | None = None, memory: memoryview | None = None) -> ReadQueue:
         """See Storage. The engine is io_uring where the kernel allows it, else threads."""
         mode = self.open_mode()
         if self.settings.engine != "threads":
             try:
-                return RingQueue(self._open_root(), self.root, depth, mode, watch)
+                return RingQueue(self._open_root(), self.root, depth, mode, watch, memory=memory)
             except OSError as error:
                 if self.settings.engine == "ring":
                     raise StorageError(

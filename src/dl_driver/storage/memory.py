@@ -25,7 +25,7 @@ class MemoryStorage:
         self.uri, self.settings = uri, settings
         self._objects = _STORES.setdefault(uri.rstrip("/"), {})
 
-    def open_reader(self, depth: int, watch: int | None = None) -> "MemoryQueue":
+    def open_reader(self, depth: int, watch: int | None = None, memory: memoryview | None = None) -> "MemoryQueue":
         """See Storage."""
         return MemoryQueue(self, watch)
 

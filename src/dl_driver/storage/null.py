@@ -44,7 +44,7 @@ class NullStorage:
         self.latency_ns = _parse_latency(uri, query.get("latency", ["0"])[-1])
         self.bytes_per_second = _parse_bandwidth(uri, query["bandwidth"][-1]) if "bandwidth" in query else None
 
-    def open_reader(self, depth: int, watch: int | None = None) -> "NullQueue":
+    def open_reader(self, depth: int, watch: int | None = None, memory: memoryview | None = None) -> "NullQueue":
         """See Storage."""
         return NullQueue(self, watch)
 

@@ -5,12 +5,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import SecretStr, ValidationError
+from dl_driver.errors import ConfigError
 
-from dl_driver.config.sections.storage import Storage, StorageOptions
-from dl_driver.errors import ConfigError, Problem
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from dl_driver.config.sections.storage import Storage
 
 _ATTEMPTS = 5
 
@@ -56,7 +58,7 @@ class ObjectStoreOptions:
     limits: Limits = Limits()
 
     @classmethod
-    def of_workload(cls, section: Storage) -> Self:
+    def of_workload(cls, section: "Storage") -> Self:
         """From a workload's section ``storage``."""
         asked = section.storage_options
         path_style = section.s3_force_path_style if asked.s3_force_path_style is None else asked.s3_force_path_style
@@ -84,14 +86,18 @@ class ObjectStoreOptions:
     @classmethod
     def of_mapping(cls, options: Mapping[str, Any]) -> Self:
         """From the keys of ``storage.storage_options``; raises ConfigError for one that is unknown or wrong."""
+        # Here, not above: the configuration takes long to import, and workers do without it.
+        from pydantic import ValidationError
+
+        from dl_driver.config.explain import explain
+        from dl_driver.config.sections.storage import Storage, StorageOptions
+
         try:
             return cls.of_workload(Storage(storage_options=StorageOptions(**options)))
         except ValidationError as error:
-            problems = [
-                Problem(".".join(["storage_options", *map(str, one["loc"])]), one["msg"]) for one in error.errors()
-            ]
-            raise ConfigError(problems) from None
+            refused = explain(error, [], ("storage", "storage_options"))
+            raise ConfigError([problem for _, problem in refused]) from None
 
 
-def _revealed(secret: SecretStr | None) -> str | None:
+def _revealed(secret: "SecretStr | None") -> str | None:
     return None if secret is None else secret.get_secret_value()

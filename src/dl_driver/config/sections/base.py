@@ -74,13 +74,16 @@ def _scalar_is_list(value: object) -> object:
     return (value,) if isinstance(value, str | int) and not isinstance(value, bool) else value
 
 
+LARGEST = 2**63 - 1
+"""What 64 bits hold; files have no more bytes, and arrays count no further."""
+
 Integer = Annotated[int, BeforeValidator(_refuse_bool)]
 Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
 # A bound stands before the validator: behind it, pydantic leaves it out of the JSON Schema.
-Count = Annotated[int, Field(ge=0), BeforeValidator(_refuse_bool)]
-Positive = Annotated[int, Field(ge=1), BeforeValidator(_refuse_bool)]
-PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
-NumberFromZero = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
+Count = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(_refuse_bool)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(_refuse_bool)]
+PositiveNumber = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
+NumberFromZero = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
 Ratio = Annotated[float, Field(ge=1, le=64, allow_inf_nan=False), BeforeValidator(_refuse_bool)]
 Limit = Annotated[Count | None, BeforeValidator(_minus_one_is_none)]

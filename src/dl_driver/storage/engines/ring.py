@@ -19,10 +19,11 @@ from time import perf_counter_ns
 from dl_driver.errors import StorageError
 from dl_driver.storage.base import Completion, QueueReport, Read, Spread
 from dl_driver.storage.engines.files import OpenMode, read_error
+from dl_driver.storage.engines.registered import RegisteredMemory
 from dl_driver.storage.engines.uring import SQE_SIZE, Ring
 from dl_driver.storage.syscalls import address_of
 
-_OP_POLL_ADD, _OP_OPENAT, _OP_CLOSE, _OP_READ = 6, 18, 19, 22
+_OP_READ_REGISTERED, _OP_POLL_ADD, _OP_OPENAT, _OP_CLOSE, _OP_READ = 4, 6, 18, 19, 22
 _FIXED_FILE, _HARDLINK, _SKIP_SUCCESS = 1 << 0, 1 << 3, 1 << 6
 _POLL_IN = 1
 _PATH_MAX = 4096
@@ -39,8 +40,8 @@ _NUMBER_MASK = (1 << 48) - 1
 
 _SQE = struct.Struct("<BBHiQQIIQHHIQQ")
 _pack = _SQE.pack_into
-_pack_span = struct.Struct("<QQI").pack_into
-"""Offset, address and length, from a request's eighth byte on."""
+_pack_span = struct.Struct("<QQIIQH").pack_into
+"""Offset, address, length, no flags, user_data and the number of registered memory, from a request's eighth byte on."""
 
 
 @dataclass(slots=True)
@@ -79,8 +80,17 @@ class RingQueue:
 
     spreads = True
 
-    def __init__(self, root: int, root_name: str, depth: int, mode: OpenMode, watch: int | None = None) -> None:
-        """``root`` is an open directory's descriptor, which the queue then owns."""
+    def __init__(
+        self,
+        root: int,
+        root_name: str,
+        depth: int,
+        mode: OpenMode,
+        watch: int | None = None,
+        *,
+        memory: memoryview | None = None,
+    ) -> None:
+        """``root`` is an open directory's descriptor, which the queue then owns; in ``memory`` most reads will land."""
         self._root, self._root_name, self._mode = root, root_name, mode
         # Slots of the ring's own table are no descriptors of the process, so the kernel refuses the flag there.
         self._open_flags = mode.flags & ~os.O_CLOEXEC
@@ -92,6 +102,7 @@ class RingQueue:
             os.close(root)
             raise
         self._sqes = self._ring.submission_entries
+        self._registered = RegisteredMemory(self._ring, memory)
         self._paths = memoryview(bytearray(_PATH_MAX * slots))
         self._path_address = address_of(self._paths)
         for slot in range(slots):
@@ -187,7 +198,9 @@ class RingQueue:
         self._paths[start : start + len(path)] = path
         chain = slot * _CHAIN
         address = read.address or address_of(read.into)
-        _pack_span(self._sqes, (chain + 1) * SQE_SIZE + 8, read.offset, address, read.length)
+        at = (chain + 1) * SQE_SIZE
+        self._sqes[at], piece = self._read_operation(address, read.length)
+        _pack_span(self._sqes, at + 8, read.offset, address, read.length, 0, slot << _KIND_BITS | _READ, piece)
         self._whole[slot] = (read, now)
         self._in_flight += 1
         self._ring.push(chain, _CHAIN)
@@ -227,9 +240,11 @@ class RingQueue:
             return
         self._operations[number] = _Operation(read, now)
         self._in_flight += 1
+        address = read.address or address_of(read.into)
+        operation, piece = self._read_operation(address, read.length)
         _pack(
-            self._sqes, self._ring.next_offset(), _OP_READ, _FIXED_FILE, 0, session.slot,
-            read.offset, address_of(read.into), read.length, 0, number << _KIND_BITS | _SESSION_READ, 0, 0, 0, 0, 0,
+            self._sqes, self._ring.next_offset(), operation, _FIXED_FILE, 0, session.slot,
+            read.offset, address, read.length, 0, number << _KIND_BITS | _SESSION_READ, piece, 0, 0, 0, 0,
         )  # fmt: skip
 
     def _read_spread(self, session: _Session, read: Read, spread: Spread, operation: _Operation, number: int) -> None:
@@ -238,16 +253,23 @@ class RingQueue:
         self._operations[number] = operation
         self._in_flight += operation.left
         address = read.address or address_of(read.into)
+        code, piece = self._read_operation(address, len(read.into))
         for first in range(0, operation.left, _OTHERS):
             offsets = spread.offsets[first : first + _OTHERS]
             place = self._ring.claim(len(offsets))
             words = self._ring.words[place : place + len(offsets)]
-            words[:, 0] = _OP_READ | _FIXED_FILE << 8 | session.slot << 32
+            words[:, 0] = code | _FIXED_FILE << 8 | session.slot << 32
             words[:, 1] = offsets + read.offset
             words[:, 2] = spread.places[first : first + _OTHERS] + address
             words[:, 3] = spread.lengths[first : first + _OTHERS]
             words[:, 4] = number << _KIND_BITS | _SPREAD_READ
-            words[:, 5:] = 0
+            words[:, 5] = piece
+            words[:, 6:] = 0
+
+    def _read_operation(self, address: int, length: int) -> tuple[int, int]:
+        """How the kernel is asked for a read into this memory, and the number of the registered piece."""
+        piece = self._registered.number(address, length)
+        return (_OP_READ, 0) if piece < 0 else (_OP_READ_REGISTERED, piece)
 
     def _path_of(self, key: str) -> bytes:
         path = key.encode(_FILE_NAMES, "surrogateescape") + b"\0"

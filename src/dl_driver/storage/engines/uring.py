@@ -11,6 +11,7 @@ import errno
 import mmap
 import os
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,7 +23,7 @@ _FEATURE_SINGLE_MMAP, _FEATURE_EXT_ARG, _FEATURE_CQE_SKIP = 1 << 0, 1 << 8, 1 <<
 # Completions are worked off when this thread asks for them, not by interrupting it (Linux 6.1).
 _SETUP_ON_REQUEST = 1 << 12 | 1 << 13  # SINGLE_ISSUER, DEFER_TASKRUN
 _ENTER_GETEVENTS, _ENTER_EXT_ARG = 1, 8
-_REGISTER_FILES = 2
+_REGISTER_BUFFERS, _REGISTER_FILES = 0, 2
 SQE_SIZE, _CQE_SIZE = 64, 16
 _U32 = 0xFFFFFFFF
 _NO_ARGUMENT = (None, 0)
@@ -105,6 +106,16 @@ class Ring:
         self._cq_mask, self._cq_start = self._words[completion[2] // 4], completion[5]
         self._tail = self._words[self._sq_tail]
         self._unsubmitted = 0
+
+    def register_memory(self, pieces: Sequence[tuple[int, int]]) -> None:
+        """Hold this memory, addresses and lengths, for requests that name a piece's number; once only. Raises OSError,
+        and then holds none."""
+        words = [word for piece in pieces for word in piece]
+        vectors = (ctypes.c_uint64 * len(words))(*words)
+        syscall(
+            _REGISTER, ctypes.c_uint(self._descriptor), ctypes.c_uint(_REGISTER_BUFFERS),
+            ctypes.byref(vectors), ctypes.c_uint(len(pieces)),
+        )  # fmt: skip
 
     def push(self, first: int, count: int) -> None:
         """Hand over the requests in ``count`` places from ``first`` on, a chain perhaps, with the next ``enter``."""
