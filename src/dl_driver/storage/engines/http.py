@@ -8,7 +8,6 @@ for again, from the last good byte on; what is no plain success goes to the stor
 such case is counted.
 """
 
-import contextlib
 import select
 from collections import deque
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from dl_driver.storage.engines.http_connection import Connection, Place, Places
 from dl_driver.storage.engines.http_exchange import Exchange, describe
 from dl_driver.storage.engines.http_job import Job, never_split, part_sizes, split
 from dl_driver.storage.engines.http_patience import CHECK_NS, Answers, Patience
+from dl_driver.storage.engines.http_pool import Pool, SecondRequests
 from dl_driver.storage.engines.http_response import Head, etag_of, retry_after_s, unsatisfied_total
 from dl_driver.storage.engines.http_retries import Retries
 from dl_driver.storage.engines.http_service import Judgement, Service
@@ -34,9 +34,6 @@ _PRECISE_NS = 10_000_000
 _MORE_EVENTS = 16
 """Than connections, of a wait: all that is there is taken before any connection is called late."""
 _FEWEST_CONNECTIONS = 8
-_TWICE_SHARE = 4
-"""One of so many reads in flight may be asked for twice at a time."""
-_MOST_SPOILED = 3
 _MAX_RETRY_AFTER_S = 30
 _LESS_THAN = 60  # "<"
 _completion = tuple.__new__
@@ -52,13 +49,9 @@ class HttpQueue:
         """Raises StorageError where an endpoint's name or certificates cannot be used."""
         self._service, self._options, self._limits = service, options, options.limits
         self._max = options.connections or max(depth, _FEWEST_CONNECTIONS)
-        self._twice = 0
-        """Reads that are asked for twice; each may have one more connection, unless the user said how many."""
-        self._most_twice = 0 if options.connections else self._max // _TWICE_SHARE
-        self._max_events = self._max + self._most_twice + _MORE_EVENTS
         self._whole_bytes = never_split(options.range_size)
         tls = any(endpoint.tls for endpoint in service.endpoints)
-        self._tls = service.tls_context() if tls else None
+        context = service.tls_context() if tls else None
         self._places = Places(service)
         self._poll = select.epoll()
         self._precise = Waiter([self._poll.fileno()])
@@ -71,16 +64,20 @@ class HttpQueue:
             first_byte_ns=int(self._limits.first_byte_s * _SECOND),
             stall_ns=int(self._limits.stall_s * _SECOND),
         )
-        self._connections: dict[int, Connection] = {}
-        self._idle: deque[Connection] = deque()
+        connect_ns = int(self._limits.connect_s * _SECOND)
+        self._pool = Pool(self._poll, self._exchange, self._places, context, limit=self._max, connect_ns=connect_ns)
+        self._connections, self._idle = self._pool.by_number, self._pool.idle
+        self._retries = Retries(self._limits.attempts)
+        more = not options.connections  # Unless the user said how many.
+        self._second = SecondRequests(self._pool, self._exchange, service, self._retries.counts, more_connections=more)
+        self._max_events = self._max + self._second.most_connections + _MORE_EVENTS
         self._pending: deque[Job] = deque()
         self._done: list[Completion] = []
         self._handover = Handover(service, depth)
         self._poll.register(self._handover.descriptor, select.EPOLLIN)
-        self._in_flight = self._reads = self._handed_over = self._opened = 0
+        self._in_flight = self._reads = self._handed_over = 0
         self._ranged = False
         """An object was larger than what was asked of it: from now on requests name their range."""
-        self._retries = Retries(self._limits.attempts)
         self._patience = Patience(options.late_share)
         self._answers = self._taken_ns = 0
         """Whole answers so far, and how long all of them took."""
@@ -128,15 +125,12 @@ class HttpQueue:
             retries=dict(+self._retries.counts),
             handed_over=self._handed_over,
             requests=self._exchange.requests,
-            connections=self._opened,
+            connections=self._pool.opened,
         )
 
     def close(self) -> None:
         """See ReadQueue."""
-        for connection in self._connections.values():
-            connection.close()
-        self._connections.clear()
-        self._idle.clear()
+        self._pool.close()
         self._handover.close()
         self._poll.close()
 
@@ -183,7 +177,7 @@ class HttpQueue:
         while pending:
             if idle:
                 send(idle.popleft(), pending.popleft(), now)
-            elif len(self._connections) < self._max + min(self._twice, self._most_twice):
+            elif len(self._connections) < self._pool.limit:
                 self._open(pending.popleft(), now)
             else:
                 return
@@ -191,21 +185,10 @@ class HttpQueue:
     def _open(self, job: Job, now: int) -> None:
         place = self._places.choose(now)
         try:
-            self._connect(place, job, now)
+            self._pool.connect(place, job, now)
         except OSError as error:
             kind, reason = describe(error)
             self._connection_failed(place, job, kind, reason, now)
-
-    def _connect(self, place: Place, job: Job, now: int) -> Connection:
-        """Begin a connection for a job; raises OSError."""
-        connect_ns = int(self._limits.connect_s * _SECOND)
-        tls = self._tls if place.endpoint.tls else None
-        connection = Connection(place, self._exchange.on_connecting, now, connect_ns, tls)
-        connection.job = job
-        self._connections[connection.number] = connection
-        self._poll.register(connection.number, select.EPOLLIN | select.EPOLLOUT)
-        self._opened += 1
-        return connection
 
     def connected(self, connection: Connection) -> None:
         """See Outcome."""
@@ -215,13 +198,7 @@ class HttpQueue:
 
     def won(self, connection: Connection) -> None:
         """See Outcome."""
-        job = connection.job
-        assert job is not None
-        assert job.rivals is not None
-        earlier, later = job.rivals
-        other = later if connection is earlier else earlier
-        self._leave(other, job)
-        self._drop(other)
+        self._second.won(connection)
 
     def arrived(self, connection: Connection, now: int) -> None:
         """See Outcome."""
@@ -233,7 +210,7 @@ class HttpQueue:
             self._ranged = True
         if job.group is not None:
             job.etag = etag_of(connection.raw_head)
-        self._rest(connection)
+        self._pool.rest(connection)
         self._answers += 1
         self._taken_ns += now - connection.sent_ns
         self._retries.succeeded(job)
@@ -250,12 +227,12 @@ class HttpQueue:
         assert job is not None
         connection.excess |= head.length is None
         if job.rivals is not None:
-            if self._passes(head, body):
-                self._fell_out(connection, job)
-                self._rest(connection)
+            if self._second.passes(head, body):
+                self._second.fell_out(connection, job)
+                self._pool.rest(connection)
                 return
             self.won(connection)
-        self._rest(connection)
+        self._pool.rest(connection)
         endpoint = connection.place.endpoint
         if head.status == 416:
             self._beyond_the_end(job, head)
@@ -281,18 +258,16 @@ class HttpQueue:
         """See Outcome."""
         job, place = connection.job, connection.place
         if job is None:
-            with contextlib.suppress(ValueError):
-                self._idle.remove(connection)
-            self._drop(connection)
+            self._pool.drop_idle(connection)
             return
         if job.rivals is not None:
             if connection.connecting:
                 self._places.failed(place, perf_counter_ns())
-            self._fell_out(connection, job)
-            self._drop(connection)
+            self._second.fell_out(connection, job)
+            self._pool.drop(connection)
             return
         head_seen = self._note_progress(connection, job)
-        self._drop(connection)
+        self._pool.drop(connection)
         if connection.connecting:
             self._connection_failed(place, job, kind, reason, perf_counter_ns())
         elif not connection.fresh and not head_seen and not job.stale and kind in ("closed early", "reset"):
@@ -311,7 +286,7 @@ class HttpQueue:
         assert job is not None
         if job.rivals is not None:
             self.won(connection)
-        self._drop(connection)
+        self._pool.drop(connection)
         self._fail(job, f"cannot read {self._service.name(job.key)}: {reason}")
 
     def _note_progress(self, connection: Connection, job: Job) -> bool:
@@ -331,7 +306,7 @@ class HttpQueue:
         body = bytes(job.into[: job.length])
         if etag_of(connection.raw_head) is not None or b"<Error>" not in body[:256]:
             return False
-        self._rest(connection)
+        self._pool.rest(connection)
         job.restart()
         self._retry(job, "error as success", self._service.judge(500, body).reason, connection.place)
         return True
@@ -346,22 +321,6 @@ class HttpQueue:
         job.total = total
         self._finish(job, perf_counter_ns(), None)
 
-    def _rest(self, connection: Connection) -> None:
-        """The connection has no job any more."""
-        if connection.excess or not connection.keeps:
-            self._drop(connection)
-            return
-        connection.job = connection.view = None
-        connection.raw_head = b""
-        connection.failed_head = False
-        connection.handler = self._exchange.idle_handler
-        connection.limit_ns = 0
-        self._idle.append(connection)
-
-    def _drop(self, connection: Connection) -> None:
-        del self._connections[connection.number]
-        connection.close()
-
     def _connection_failed(self, place: Place, job: Job, kind: str, reason: str, now: int) -> None:
         self._places.failed(place, now)
         self._retry(job, kind, reason, place)
@@ -374,48 +333,6 @@ class HttpQueue:
             reason = tls_trouble(self._service, place.endpoint) or reason
         message = self._message(job, place.endpoint.url, f"{why_not}, the last one: {reason}")
         self._fail(job, message, UnreachableError)
-
-    def _hurry(self, connection: Connection, reason: str, now: int) -> None:
-        """Ask once more for a read that is late; the first of both answers is taken. Where that cannot be (there is
-        no further connection, or a part of the body came and lies in its place) this request is given up instead."""
-        job = connection.job
-        assert job is not None
-        if job.rivals is not None:
-            self._drop(job.rivals[0])
-            self._leave(job.rivals[0], job)
-        if connection.raw_head or not (self._idle or self._twice < self._most_twice):
-            self.broke(connection, "late", reason)
-            return
-        place = self._places.choose(now)
-        try:
-            other = self._idle.popleft() if self._idle else self._connect(place, job, now)
-        except OSError:
-            self._places.failed(place, now)
-            return
-        job.rivals = (connection, other)
-        self._twice += 1
-        self._retries.counts["late"] += 1
-        if not other.connecting:
-            self._exchange.send(other, job, now)
-
-    def _fell_out(self, connection: Connection, job: Job) -> None:
-        """One of a job's two requests failed in passing. If that is the later one, the late one soon gets another."""
-        if job.rivals is not None and job.rivals[1] is connection and job.spoiled < _MOST_SPOILED:
-            job.spoiled += 1
-            job.hurries -= 1
-        self._leave(connection, job)
-
-    def _leave(self, connection: Connection, job: Job) -> None:
-        """Of a job that was asked for twice, the other request alone goes on."""
-        job.rivals = None
-        self._twice -= 1
-        if connection.connecting:
-            self._retries.counts["late"] -= 1  # It was never sent.
-
-    def _passes(self, head: Head, body: bytes) -> bool:
-        """Whether an answer tells of something passing, so that another request may still bring the object."""
-        again = (Judgement.RETRY, Judgement.SLOW_DOWN)
-        return head.status > 416 and self._service.judge(head.status, body).judgement in again
 
     def _message(self, job: Job, url: str, reason: str) -> str:
         return f"cannot read {self._service.name(job.key)}: GET from {url}: {reason}"
@@ -457,7 +374,5 @@ class HttpQueue:
         for connection, kind, reason in self._patience.overdue(self._connections.values(), answers, now):
             if self._connections.get(connection.number) is not connection:
                 continue  # It was given up for another one's sake.
-            if kind == "late":
-                self._hurry(connection, reason, now)
-            else:
+            if kind != "late" or not self._second.ask(connection, now):
                 self.broke(connection, kind, reason)
