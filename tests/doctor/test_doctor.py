@@ -135,6 +135,21 @@ def test_the_machines_findings_have_their_names(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("limit", "capabilities", "grade"),
+    [
+        (8 << 20, "0000000000000000", Grade.ADVICE),
+        (8 << 20, "0000000000004000", Grade.OK),  # CAP_IPC_LOCK is bit 14.
+        (1 << 30, "0000000000000000", Grade.OK),
+        (resource.RLIM_INFINITY, "0000000000000000", Grade.OK),
+    ],
+)
+def test_locked_memory(monkeypatch, limit, capabilities, grade):
+    monkeypatch.setattr(machine.resource, "getrlimit", lambda which: (limit, limit))
+    monkeypatch.setattr(machine, "_read", lambda path: f"Name:\tpython\nCapEff:\t{capabilities}\n")
+    assert machine.locked_memory().grade is grade
+
+
+@pytest.mark.parametrize(
     ("limit", "grade"),
     [(64, Grade.MISSING), (1024, Grade.ADVICE), (4096, Grade.OK), (resource.RLIM_INFINITY, Grade.OK)],
 )

@@ -15,10 +15,12 @@ from dl_driver.storage import open_storage
 from dl_driver.storage.base import Completion, Read, ReadQueue, Spread, StorageSettings
 from dl_driver.storage.engines import registered
 from dl_driver.storage.engines.registered import NOT_REGISTERED, RegisteredMemory
-from dl_driver.storage.engines.uring import Ring
+from dl_driver.storage.engines.uring import SQE_SIZE, Ring
 from dl_driver.storage.syscalls import address_of
 
 BLOCK = 4096
+READ_FIXED, READ = 4, 22
+"""IORING_OP_READ_FIXED and IORING_OP_READ of io_uring.h."""
 
 
 def finish(queue: ReadQueue, reads: list[Read]) -> list[Completion]:
@@ -54,8 +56,11 @@ def test_bytes_land_in_their_places(
             ],
         )
         queue.release(7)
+        # The operations of the two whole reads and of those in the session: of memory that is known, and that is not.
+        operations = {queue._sqes[place] for place in range(0, len(queue._sqes), SQE_SIZE)}
     finally:
         queue.close()
+    assert {READ_FIXED, READ} <= operations
     assert [completion.error for completion in done] == [None] * 5
     assert [completion.length // BLOCK for completion in done] == [4, 2, 2, 4, 2]
     assert bytes(places[0]) == content

@@ -144,11 +144,12 @@ def _mixed(value: int) -> int:
 
 
 def _mask_of(dtype: "np.dtype[np.generic]") -> int:
-    """What to AND with every word, so that elements of this type are sound: a word is a whole number of them. Laid on
-    the pool and on the words, it need not be laid on the bytes."""
+    """What to AND with every word, so that elements of this type are sound: none has parts longer than a word. Laid
+    on the pool and on the words, it need not be laid on the bytes."""
     if dtype.kind == "b":
         return int.from_bytes(_ZERO_OR_ONE * _WORD, "little")
     if dtype.kind in "fc":
         size = dtype.itemsize // (2 if dtype.kind == "c" else 1)
+        assert size <= _WORD, "the configuration knows no wider floats"
         return int.from_bytes((b"\xff" * (size - 1) + _KEEP_FINITE) * (_WORD // size), "little")
     return _U64

@@ -54,7 +54,7 @@ class ObjectStoreOptions:
     range_size: int | None = None
     """Bytes of one request where a large read is split; 0: never split; None: chosen by the engine."""
     late_share: float = 0.05
-    """Of all requests may be given up for taking far longer than the others, and be made again at once; 0: none."""
+    """Of all requests may be made a second time for taking far longer than the others; 0: none."""
     limits: Limits = Limits()
 
     @classmethod

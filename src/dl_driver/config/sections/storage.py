@@ -101,7 +101,7 @@ class StorageOptions(Section):
     stall_timeout: PositiveNumber = 10
     """Seconds without a byte in the middle of an answer."""
     late_share: NumberFromZero = 0.05
-    """Of all requests, how many may be given up and made again at once for taking far longer than the others; 0: none.
+    """Of all requests, how many may be made a second time for taking far longer than the others; 0: none.
     """
     s3_force_path_style: bool | None = None
     """The bucket's name in the path, not in the host."""
